@@ -1,0 +1,68 @@
+//! What every model needs: bounds, a kick, and data that a permit guards.
+#![allow(dead_code, reason = "no model needs all of it")]
+
+use loom::cell::UnsafeCell;
+use loom::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+/// Explores every schedule of two threads.
+pub fn two_threads(model: impl Fn() + Sync + Send + 'static) {
+    loom::model::Builder::new().check(model);
+}
+
+/// Explores every schedule of three threads that switches a thread away three times or fewer where
+/// it could have gone on.
+pub fn three_threads(model: impl Fn() + Sync + Send + 'static) {
+    let mut builder = loom::model::Builder::new();
+    builder.preemption_bound = Some(3);
+    builder.check(model);
+}
+
+/// Begins every modelled call. Loom remembers one last access per atomic, so that a load which is
+/// followed by a read-modify-write of the same cell hides schedules; a read-modify-write of another
+/// cell that all share brings them back.
+pub fn kick() {
+    loom::lazy_static! {
+        static ref KICK: AtomicUsize = AtomicUsize::new(0);
+    }
+    KICK.fetch_add(1, Ordering::Relaxed);
+}
+
+/// Data that only a permit's holder touches, or that precedes something: loom reports whoever
+/// touches it without an order to those who did before.
+pub struct Data(UnsafeCell<u32>);
+
+// Loom finds out whether it is shared soundly: that is what it is for.
+unsafe impl Sync for Data {}
+
+impl Data {
+    pub fn new() -> Self {
+        Data(UnsafeCell::new(0))
+    }
+
+    pub fn write(&self) {
+        // SAFETY: loom checks that nobody else has the data at the same time.
+        self.0.with_mut(|data| unsafe { *data += 1 });
+    }
+
+    pub fn read(&self) -> u32 {
+        // SAFETY: as in `write`.
+        self.0.with(|data| unsafe { *data })
+    }
+}
+
+/// Tells another thread that something has happened.
+pub struct Signal(AtomicBool);
+
+impl Signal {
+    pub fn new() -> Self {
+        Signal(AtomicBool::new(false))
+    }
+
+    pub fn send(&self) {
+        self.0.swap(true, Ordering::Release);
+    }
+
+    pub fn was_sent(&self) -> bool {
+        self.0.load(Ordering::Acquire)
+    }
+}

@@ -1,0 +1,645 @@
+//! The wall: permits per class, shed by utilization, all on one atomic word.
+//!
+//! # How it works
+//! The word holds the permits in use of every class, and on top an epoch. Two slots hold rules; the
+//! epoch's lowest bit says which one is in force, and every word of a slot carries the epoch that
+//! it was written for.
+//!
+//! - *To admit*: load the word; load the slot that its epoch names; if a tag there differs, the
+//!   rules have changed since, so begin again. Judge; compare-exchange the word. The exchange
+//!   succeeds only on the very word that was judged, of the very epoch whose rules judged it.
+//! - *To turn away*: the same without the exchange. It is a judgement of a word that was there.
+//! - *To give back*: subtract.
+//! - *To change the rules* (one at a time, under a lock that no admission looks at): write the idle
+//!   slot, then step the epoch. Whoever was about to exchange a word of the old epoch fails.
+//!
+//! Curves have words of their own, written before the epoch steps: an admission of the new epoch
+//! has seen them all.
+
+use core::fmt;
+use core::marker::PhantomData;
+
+use crossbeam_utils::CachePadded;
+
+use crate::class::{Class, MAX_CLASSES, each_class, index_of};
+use crate::draw::Draw;
+use crate::given::{Given, Locked};
+use crate::lanes::{Lanes, Limits, Verdict};
+use crate::peak::Peak;
+use crate::permit::Permit;
+use crate::ratio::ratio;
+use crate::rejection::{Reason, Rejection};
+use crate::rules::{Rule, Rules, RulesError};
+use crate::shed::Shedder;
+use crate::snapshot::{ClassSnapshot, Classes, Snapshot};
+use crate::stripes::Stripes;
+use crate::sync::{AtomicU64, Ordering, constructor};
+
+#[cfg(feature = "alloc")]
+use crate::permit::OwnedPermit;
+#[cfg(feature = "alloc")]
+use alloc::sync::Arc;
+
+/// Permits per class of request, under one capacity: no class can take all threads, what a class
+/// borrows beyond its guarantee is shed by its curve, and whoever finds no room is turned away at
+/// once.
+///
+/// # The one rule
+/// `n` more permits of class `k` are admitted
+/// - within its guarantee, if `in_use[k] + n <= guarantee[k]`: where a thread is free, which it is
+///   unless a change of the rules still drains. Nothing is shed;
+/// - beyond it, if `in_use[k] + n <= cap[k]` and what is in use or guaranteed, class by class
+///   whichever is more, stays within the capacity; and if the class's curve, asked with the
+///   utilization before the admission, lets it pass.
+///
+/// Answers come in this order: closed, class full, pool full, shed.
+///
+/// # What holds under every interleaving
+/// - *Exact*: every admission satisfies the rule under the rules in force at its own
+///   compare-exchange. Between changes of the rules no limit is ever exceeded.
+/// - *Honest*: a rejection for lack of room is a judgement of a state that the wall really was in,
+///   no older than anything that happens-before the call. Nobody is turned away because another
+///   loser was in the way.
+/// - *A change revokes nothing*: lowering a limit below what is in use admits nothing more until
+///   enough was given back.
+/// - *The limit of it*: an admission that sleeps, between loading the word and exchanging it,
+///   through an exact multiple of 2^8 changes of the rules or more (2^32 with one class, 2^16 with
+///   two, 2^10 with three, 2^8 to 2^10 with more) may be judged by the older ones.
+///
+/// # Examples
+/// ```
+/// use floodwall::{Curve, Floodwall, Share, classes};
+///
+/// classes! { enum Kind { Message, Login } }
+///
+/// static WALL: Floodwall<Kind> = Floodwall::new(100, &[
+///     Kind::Message.rule(Share::at_least(50)),
+///     Kind::Login.rule(Share::between(20, 50)).shed(Curve::linear(0.6, 0.8)),
+/// ]);
+///
+/// let permit = WALL.admit(Kind::Login)?;
+/// assert_eq!(WALL.in_use(Kind::Login), 1);
+/// std::thread::spawn(permit.wrap(|| { /* handle the login */ })).join().unwrap();
+/// assert_eq!(WALL.utilization(), 0.0);
+/// # Ok::<(), floodwall::Rejection>(())
+/// ```
+pub struct Floodwall<C> {
+    /// | bits                     | meaning                         | changed by              |
+    /// |--------------------------|---------------------------------|-------------------------|
+    /// | the rest, at least 8     | epoch: which rules are in force | `change`                |
+    /// | `56 / COUNT` (at most 24) per class | its permits in use   | `admit_with`, `Permit` drop |
+    ///
+    /// The layout is that of [`Lanes`].
+    word: CachePadded<AtomicU64>,
+    /// The rules in force, and those to come or gone by. Both slots fit one cache line.
+    slots: CachePadded<[Slot; 2]>,
+    shedders: CachePadded<[Shedder; MAX_CLASSES]>,
+    peaks: CachePadded<[Peak; MAX_CLASSES]>,
+    given: CachePadded<Given>,
+    stripes: Stripes,
+    classes: PhantomData<fn() -> C>,
+}
+
+/// [`Limits`], each word with the epoch on top that it was written for.
+struct Slot {
+    guarantees: AtomicU64,
+    caps: AtomicU64,
+    capacity: AtomicU64,
+}
+
+/// What to ask of a wall: how many permits, by which draw, under which pressure.
+///
+/// # Examples
+/// ```
+/// use floodwall::{Ask, Curve, Draw, Floodwall, Share, classes};
+///
+/// classes! { enum Kind { Feed } }
+/// let wall = Floodwall::new(10, &[Kind::Feed.rule(Share::at_most(10)).shed(Curve::linear(0.5, 1.0))]);
+///
+/// let cpu = 0.9;
+/// let user = Draw::keyed(4711, 1);
+/// let rejection = wall.admit_with(Kind::Feed, Ask::new().permits(2).draw(user).pressure(cpu));
+/// assert_eq!(rejection.unwrap_err().to_string(),
+///     "Feed: shed at utilization 0.90 (reject probability 0.80)");
+/// ```
+#[derive(Clone, Copy, Debug)]
+pub struct Ask {
+    permits: u32,
+    draw: Option<Draw>,
+    pressure: f64,
+}
+
+impl Ask {
+    /// One permit, by the wall's own draws, under no pressure from outside.
+    #[must_use]
+    pub const fn new() -> Ask {
+        Ask {
+            permits: 1,
+            draw: None,
+            pressure: 0.0,
+        }
+    }
+
+    /// So many permits, all or nothing. Zero permits are admitted wherever the wall is not closed,
+    /// and hold nothing.
+    #[must_use]
+    pub const fn permits(self, permits: u32) -> Ask {
+        Ask { permits, ..self }
+    }
+
+    /// Decided by this draw, should the curve be asked.
+    #[must_use]
+    pub const fn draw(self, draw: Draw) -> Ask {
+        Ask {
+            draw: Some(draw),
+            ..self
+        }
+    }
+
+    /// What the curve sees if it is higher than the utilization: the load of the CPU, a queue's
+    /// delay over its target. NaN reads as 0. No cap and no guarantee looks at it.
+    #[must_use]
+    pub const fn pressure(self, pressure: f64) -> Ask {
+        Ask { pressure, ..self }
+    }
+}
+
+impl Default for Ask {
+    fn default() -> Self {
+        Ask::new()
+    }
+}
+
+impl<C: Class> Floodwall<C> {
+    const LANES: Lanes = Lanes::new(C::NAMES.len());
+
+    constructor! {
+        /// A wall of `capacity` permits, with a rule for each class, in any order.
+        ///
+        /// # Panics
+        /// Where [`Rules::try_new`] errs, with the same words; in a `static`, at compile time.
+        #[must_use]
+        #[track_caller]
+        pub const fn new(capacity: u32, rules: &[Rule<C>]) -> Self {
+            Floodwall::from_rules(Rules::new(capacity, rules))
+        }
+    }
+
+    constructor! {
+        /// A wall with these rules.
+        #[must_use]
+        pub const fn from_rules(rules: Rules<C>) -> Self {
+            let limits = rules.limits();
+            Floodwall {
+                word: CachePadded::new(AtomicU64::new(0)),
+                // Both of epoch 0; the second is not looked at until it was written anew.
+                slots: CachePadded::new([Slot::new(&limits), Slot::new(&limits)]),
+                shedders: CachePadded::new(each_class!(class => Shedder::new(rules.curves[class]))),
+                peaks: CachePadded::new([const { Peak::new() }; MAX_CLASSES]),
+                given: CachePadded::new(Given::new(rules.capacity, &rules.shares)),
+                stripes: Stripes::new(),
+                classes: PhantomData,
+            }
+        }
+    }
+
+    /// Admits a request of this class, or says at once why not.
+    ///
+    /// # Errors
+    /// [`Rejection`], with the reason and the numbers that decided it.
+    ///
+    /// # Panics
+    /// If the class's index is out of range; nothing is changed then.
+    ///
+    /// # Progress
+    /// Lock-free: it tries again only when another thread was admitted, gave back or changed the
+    /// rules meanwhile (or where the processor lets a compare-exchange fail without a reason).
+    /// Turning away writes nothing to the word that admissions share, and tries again at most once
+    /// per change of the rules that completes meanwhile. Both count on a stripe of their own.
+    ///
+    /// # Memory ordering
+    /// All that was done under the permits that are out no more happens-before an admission, and so
+    /// does what preceded the last change of the rules.
+    #[inline]
+    #[track_caller]
+    pub fn admit(&self, class: C) -> Result<Permit<'_>, Rejection> {
+        self.admit_with(class, Ask::new())
+    }
+
+    /// The general form of [`admit`](Self::admit), of which all that is said there holds.
+    ///
+    /// At most one draw is taken, and none below the foot of the curve.
+    ///
+    /// # Errors
+    /// As [`admit`](Self::admit).
+    ///
+    /// # Panics
+    /// As [`admit`](Self::admit).
+    #[inline(always)]
+    #[track_caller]
+    pub fn admit_with(&self, class: C, ask: Ask) -> Result<Permit<'_>, Rejection> {
+        let class = index_of(class);
+        let mut draw = ask.draw;
+        let mut word = self.load();
+        loop {
+            let Some(limits) = self.limits_of(word) else {
+                word = self.load();
+                continue;
+            };
+            match Self::LANES.judge(word, &limits, class, ask.permits) {
+                Verdict::Guaranteed => {}
+                Verdict::Borrowed => {
+                    let probability = self.reject_probability(class, word, &limits, ask.pressure);
+                    // One draw for all tries.
+                    let mut draw = || *draw.get_or_insert_with(|| self.stripes.mine(class).draw());
+                    if probability > 0.0 && draw().is_below(probability) {
+                        return Err(self.shed(class, word, limits, ask.pressure, probability));
+                    }
+                }
+                Verdict::ClassFull => return Err(self.class_full(class, word, limits)),
+                Verdict::PoolFull => return Err(self.pool_full(class, word, limits)),
+            }
+            let unit = Self::LANES.put(ask.permits.into(), class);
+            // ORDERING: Acquire pairs with the Release of the permits that were given back, and
+            // with that of the last step of the epoch. On failure Acquire, as in `load`.
+            match self.word.compare_exchange_weak(
+                word,
+                word + unit,
+                Ordering::Acquire,
+                Ordering::Acquire,
+            ) {
+                Ok(_) => {
+                    self.peaks[class].raise(Self::LANES.get(word + unit, class) as u32);
+                    self.stripes.mine(class).admitted();
+                    return Ok(Permit::new(&self.word, unit));
+                }
+                Err(now) => word = now,
+            }
+        }
+    }
+
+    /// [`admit`](Self::admit) with a permit that holds the wall itself.
+    ///
+    /// # Errors
+    /// As [`admit`](Self::admit).
+    ///
+    /// # Panics
+    /// As [`admit`](Self::admit).
+    #[cfg(feature = "alloc")]
+    #[track_caller]
+    pub fn admit_owned(self: &Arc<Self>, class: C) -> Result<OwnedPermit<Self>, Rejection> {
+        let permit = self.admit(class)?;
+        Ok(OwnedPermit::new(self, |wall| &wall.word, permit))
+    }
+
+    /// Runs `f` under a permit.
+    ///
+    /// # Errors
+    /// As [`admit`](Self::admit); then `f` is not called.
+    ///
+    /// # Panics
+    /// As [`admit`](Self::admit), and if `f` does; the permit is given back all the same.
+    #[inline]
+    #[track_caller]
+    pub fn call<R>(&self, class: C, f: impl FnOnce() -> R) -> Result<R, Rejection> {
+        let _permit = self.admit(class)?;
+        Ok(f())
+    }
+
+    /// What the curve says of borrowing, at the utilization of this very word.
+    #[inline]
+    fn reject_probability(&self, class: usize, word: u64, limits: &Limits, pressure: f64) -> f64 {
+        let curve = self.shedders[class].curve();
+        if pressure > 0.0 {
+            curve.probability(Self::seen(word, limits, pressure))
+        } else {
+            curve.probability_at(Self::LANES.total(word), limits.capacity)
+        }
+    }
+
+    /// The utilization of this word, or the pressure if that is higher, which NaN never is.
+    fn seen(word: u64, limits: &Limits, pressure: f64) -> f64 {
+        ratio(Self::LANES.total(word), limits.capacity).max(pressure)
+    }
+
+    // The three ways to turn away count, and build their answer off the hot path. They take the
+    // limits by value, so that the hot path need not have them in memory.
+
+    #[cold]
+    fn shed(
+        &self,
+        class: usize,
+        word: u64,
+        limits: Limits,
+        pressure: f64,
+        probability: f64,
+    ) -> Rejection {
+        self.stripes.mine(class).shed();
+        Rejection {
+            class: C::NAMES[class],
+            reason: Reason::Shed {
+                utilization: Self::seen(word, &limits, pressure),
+                probability,
+            },
+        }
+    }
+
+    #[cold]
+    fn class_full(&self, class: usize, word: u64, limits: Limits) -> Rejection {
+        self.stripes.mine(class).class_full();
+        Rejection {
+            class: C::NAMES[class],
+            reason: Reason::ClassFull {
+                in_use: Self::LANES.get(word, class) as u32,
+                cap: Self::LANES.get(limits.caps, class) as u32,
+            },
+        }
+    }
+
+    #[cold]
+    fn pool_full(&self, class: usize, word: u64, limits: Limits) -> Rejection {
+        self.stripes.mine(class).pool_full();
+        let lanes = Self::LANES;
+        // A class's own guarantee is not reserved against it.
+        let own = lanes.put(lanes.get(limits.guarantees, class), class);
+        let in_use = lanes.total(word);
+        let reserved = lanes.committed(word, limits.guarantees - own) - in_use;
+        Rejection {
+            class: C::NAMES[class],
+            reason: Reason::PoolFull {
+                in_use: in_use as u32,
+                reserved: reserved as u32,
+                capacity: limits.capacity as u32,
+            },
+        }
+    }
+
+    /// The permits that this class has in use.
+    ///
+    /// # Panics
+    /// If the class's index is out of range.
+    ///
+    /// # Progress
+    /// Wait-free: one load.
+    ///
+    /// # Memory ordering
+    /// What was done under a permit that this no longer counts happens-before its return: a drain
+    /// that is seen is over.
+    #[must_use]
+    #[track_caller]
+    pub fn in_use(&self, class: C) -> u32 {
+        Self::LANES.get(self.load(), index_of(class)) as u32
+    }
+
+    /// Permits in use / capacity: in 0..=1, above 1 only while a lowered capacity drains, and 1 if
+    /// the wall is closed.
+    ///
+    /// # Progress
+    /// Lock-free: it tries again at most once per change of the rules that completes meanwhile.
+    #[must_use]
+    pub fn utilization(&self) -> f64 {
+        let (word, limits) = self.read();
+        ratio(Self::LANES.total(word), limits.capacity)
+    }
+
+    /// The permits of the whole pool.
+    ///
+    /// # Progress
+    /// As [`utilization`](Self::utilization).
+    #[must_use]
+    pub fn capacity(&self) -> u32 {
+        self.read().1.capacity as u32
+    }
+
+    /// One coherent picture: permits and limits of all classes from one load, beside statistics.
+    ///
+    /// # Progress
+    /// As [`utilization`](Self::utilization).
+    ///
+    /// # Memory ordering
+    /// As [`in_use`](Self::in_use).
+    #[must_use]
+    pub fn snapshot(&self) -> Snapshot {
+        self.snapshot_with(|class| self.peaks[class].get())
+    }
+
+    /// A [`snapshot`](Self::snapshot), after which new peaks begin: for whoever looks at regular
+    /// intervals, and wants to know how high it went between.
+    pub fn take_peaks(&self) -> Snapshot {
+        self.snapshot_with(|class| {
+            self.peaks[class].take(|| Self::LANES.get(self.load(), class) as u32)
+        })
+    }
+
+    fn snapshot_with(&self, peak: impl Fn(usize) -> u32) -> Snapshot {
+        let (word, limits) = self.read();
+        let utilization = ratio(Self::LANES.total(word), limits.capacity);
+        let mut classes = Classes {
+            count: C::NAMES.len(),
+            all: [ClassSnapshot::default(); MAX_CLASSES],
+        };
+        for (class, name) in C::NAMES.iter().enumerate() {
+            let in_use = Self::LANES.get(word, class) as u32;
+            let guarantee = Self::LANES.get(limits.guarantees, class) as u32;
+            let counts = self.stripes.counts(class);
+            classes.all[class] = ClassSnapshot {
+                name,
+                in_use,
+                guarantee,
+                cap: Self::LANES.get(limits.caps, class) as u32,
+                reject_probability: if in_use < guarantee {
+                    0.0
+                } else {
+                    self.shedders[class].curve().probability(utilization)
+                },
+                peak: peak(class).max(in_use),
+                admitted: counts.admitted,
+                shed: counts.shed,
+                class_full: counts.class_full,
+                pool_full: counts.pool_full,
+            };
+        }
+        Snapshot {
+            capacity: limits.capacity as u32,
+            utilization,
+            classes,
+        }
+    }
+
+    /// The rules in force, as they were given.
+    ///
+    /// # Progress
+    /// Waits while another thread changes the rules.
+    #[must_use]
+    pub fn rules(&self) -> Rules<C> {
+        self.rules_given(&self.given.lock())
+    }
+
+    /// Changes the rules. Nobody loses a permit; the shares and the capacity switch as one, and so
+    /// does each curve. Rules that are equal to those in force are no change.
+    ///
+    /// # Progress
+    /// Waits while another thread changes the rules. No admission ever waits for a change.
+    ///
+    /// # Memory ordering
+    /// What precedes a change happens-before every admission under the new rules.
+    pub fn set_rules(&self, rules: Rules<C>) {
+        let changed = self.change(|_| Ok(rules));
+        debug_assert!(changed.is_ok(), "rules are checked when they are made");
+    }
+
+    /// Changes the capacity alone. Zero closes the wall for draining: guarantees are void, and
+    /// everything is turned away with `PoolFull { capacity: 0 }`.
+    ///
+    /// # Errors
+    /// As [`Rules::with_capacity`]; nothing is changed then.
+    ///
+    /// # Progress
+    /// As [`set_rules`](Self::set_rules).
+    ///
+    /// # Memory ordering
+    /// As [`set_rules`](Self::set_rules).
+    pub fn set_capacity(&self, capacity: u32) -> Result<(), RulesError> {
+        self.change(|rules| rules.with_capacity(capacity))
+    }
+
+    fn change(
+        &self,
+        edit: impl FnOnce(Rules<C>) -> Result<Rules<C>, RulesError>,
+    ) -> Result<(), RulesError> {
+        let given = self.given.lock();
+        let old = self.rules_given(&given);
+        let new = edit(old)?;
+        if new == old {
+            return Ok(());
+        }
+        given.set_capacity(new.capacity);
+        for class in 0..C::NAMES.len() {
+            given.set_share(class, new.shares[class]);
+            self.shedders[class].set_curve(new.curves[class]);
+        }
+        let step = Self::LANES.next_epoch();
+        // ORDERING: Relaxed, for only the epoch is of interest, and only holders of the lock step it.
+        let next = self.word.load(Ordering::Relaxed).wrapping_add(step);
+        self.slots[Self::LANES.slot(next)].write(Self::LANES, next, &new.limits());
+        // ORDERING: Release pairs with the Acquire in `load` and in the admission's exchange:
+        // whoever sees the new epoch sees its slot, its curves, and all that preceded the change.
+        self.word.fetch_add(step, Ordering::Release);
+        Ok(())
+    }
+
+    fn rules_given(&self, given: &Locked<'_>) -> Rules<C> {
+        Rules {
+            capacity: given.capacity(),
+            shares: core::array::from_fn(|class| given.share(class)),
+            curves: core::array::from_fn(|class| self.shedders[class].curve()),
+            of: PhantomData,
+        }
+    }
+
+    #[inline]
+    fn load(&self) -> u64 {
+        // ORDERING: Acquire pairs with the Release of the permits given back, so that a drain that
+        // is seen is over, and with that of the epoch's step, so that its slot is seen: without it
+        // a stale tag could be read again and again.
+        self.word.load(Ordering::Acquire)
+    }
+
+    /// A word, and the limits of its epoch.
+    fn read(&self) -> (u64, Limits) {
+        loop {
+            let word = self.load();
+            if let Some(limits) = self.limits_of(word) {
+                return (word, limits);
+            }
+        }
+    }
+
+    /// The limits of this word's epoch; none if the rules have changed since it was loaded.
+    ///
+    /// Only the slot that the epoch names can carry it. Looking at both in turn spares the loads
+    /// from waiting for the word.
+    #[inline]
+    fn limits_of(&self, word: u64) -> Option<Limits> {
+        let [even, odd] = &*self.slots;
+        even.read(Self::LANES, word)
+            .or_else(|| odd.read(Self::LANES, word))
+    }
+}
+
+impl<C: Class> Rules<C> {
+    /// The rules as an admission needs them.
+    const fn limits(&self) -> Limits {
+        let lanes = Floodwall::<C>::LANES;
+        let mut limits = Limits {
+            guarantees: 0,
+            caps: 0,
+            capacity: self.capacity as u64,
+        };
+        let mut class = 0;
+        while class < C::NAMES.len() && self.capacity > 0 {
+            let (guarantee, cap) = (self.shares[class].guarantee(), self.shares[class].cap());
+            let most = if cap < self.capacity {
+                cap
+            } else {
+                self.capacity
+            };
+            limits.guarantees |= lanes.put(guarantee as u64, class);
+            limits.caps |= lanes.put(most as u64, class);
+            class += 1;
+        }
+        limits
+    }
+}
+
+impl Slot {
+    constructor! {
+        /// A slot of epoch 0.
+        const fn new(limits: &Limits) -> Self {
+            Slot {
+                guarantees: AtomicU64::new(limits.guarantees),
+                caps: AtomicU64::new(limits.caps),
+                capacity: AtomicU64::new(limits.capacity),
+            }
+        }
+    }
+
+    /// Writes the limits for the epoch of `word`.
+    fn write(&self, lanes: Lanes, word: u64, limits: &Limits) {
+        let Limits {
+            guarantees,
+            caps,
+            capacity,
+        } = *limits;
+        // ORDERING: Release pairs with the Acquire in `read`: whoever sees a tag that is too new
+        // sees, when it loads the word again, an epoch that is newer than its own too.
+        self.guarantees
+            .store(lanes.tagged(word, guarantees), Ordering::Release);
+        self.caps.store(lanes.tagged(word, caps), Ordering::Release);
+        self.capacity
+            .store(lanes.tagged(word, capacity), Ordering::Release);
+    }
+
+    /// The limits, if they are those of the epoch of `word`.
+    #[inline]
+    fn read(&self, lanes: Lanes, word: u64) -> Option<Limits> {
+        // ORDERING: Acquire pairs with the Release in `write`.
+        let guarantees = self.guarantees.load(Ordering::Acquire);
+        let caps = self.caps.load(Ordering::Acquire);
+        let capacity = self.capacity.load(Ordering::Acquire);
+        if !lanes.same_epoch(word, [guarantees, caps, capacity]) {
+            return None;
+        }
+        Some(Limits {
+            guarantees: lanes.content(guarantees),
+            caps: lanes.content(caps),
+            capacity: lanes.content(capacity),
+        })
+    }
+}
+
+impl<C: Class> fmt::Debug for Floodwall<C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Floodwall").field(&self.snapshot()).finish()
+    }
+}

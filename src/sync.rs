@@ -1,0 +1,47 @@
+//! The atomics: core's, or loom's in the models. Nothing else in the crate knows which.
+
+#[cfg(not(floodwall_loom))]
+pub(crate) use core::sync::atomic::{AtomicBool, AtomicU64};
+#[cfg(floodwall_loom)]
+pub(crate) use loom::sync::atomic::{AtomicBool, AtomicU64};
+
+pub(crate) use core::sync::atomic::Ordering;
+
+/// Atomics for statistics, which decide nothing: always core's, so that the models spend their
+/// schedules on what does.
+pub(crate) mod stat {
+    pub(crate) use core::sync::atomic::{AtomicU32, AtomicU64};
+}
+
+#[cfg(not(floodwall_loom))]
+pub(crate) use crossbeam_utils::Backoff;
+
+/// Loom runs one thread at a time: whoever waits must let it choose another.
+#[cfg(floodwall_loom)]
+pub(crate) struct Backoff;
+
+#[cfg(floodwall_loom)]
+impl Backoff {
+    pub(crate) fn new() -> Self {
+        Backoff
+    }
+
+    pub(crate) fn snooze(&self) {
+        loom::thread::yield_now();
+    }
+}
+
+/// Declares a constructor that is `const`, except in the models: loom's atomics register
+/// themselves with the schedule that makes them.
+macro_rules! constructor {
+    ($(#[$attribute:meta])* $visibility:vis const fn $($rest:tt)*) => {
+        $(#[$attribute])*
+        #[cfg(not(floodwall_loom))]
+        $visibility const fn $($rest)*
+
+        $(#[$attribute])*
+        #[cfg(floodwall_loom)]
+        $visibility fn $($rest)*
+    };
+}
+pub(crate) use constructor;

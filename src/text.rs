@@ -1,0 +1,91 @@
+//! Error texts that can be written in a constant, so that a wrong `static` and a wrong value at
+//! run time are answered in the same words.
+
+/// Longer texts are cut: a class's name is the only part that can be long.
+const ROOM: usize = 256;
+
+/// What follows the point of a decimal: as fine as a curve can tell apart, and a digit more.
+const DECIMALS: u64 = 1_000_000;
+
+#[derive(Clone, Copy)]
+pub(crate) struct Text {
+    bytes: [u8; ROOM],
+    len: usize,
+}
+
+impl Text {
+    pub(crate) const fn new() -> Self {
+        Text {
+            bytes: [0; ROOM],
+            len: 0,
+        }
+    }
+
+    pub(crate) const fn str(mut self, text: &str) -> Self {
+        let text = text.as_bytes();
+        let mut i = 0;
+        while i < text.len() && self.len < ROOM {
+            self.bytes[self.len] = text[i];
+            self.len += 1;
+            i += 1;
+        }
+        self
+    }
+
+    pub(crate) const fn int(self, number: u64) -> Self {
+        let this = if number >= 10 {
+            self.int(number / 10)
+        } else {
+            self
+        };
+        this.byte(b'0' + (number % 10) as u8)
+    }
+
+    /// A decimal with up to six digits after the point. What is beyond 10^12 is called infinite.
+    pub(crate) const fn decimal(self, number: f64) -> Self {
+        if number.is_nan() {
+            return self.str("NaN");
+        }
+        let (this, number) = if number < 0.0 {
+            (self.byte(b'-'), -number)
+        } else {
+            (self, number)
+        };
+        if number > 1e12 {
+            return this.str("inf");
+        }
+        let scaled = (number * DECIMALS as f64 + 0.5) as u64;
+        let mut this = this.int(scaled / DECIMALS);
+        let (mut rest, mut unit) = (scaled % DECIMALS, DECIMALS / 10);
+        if rest > 0 {
+            this = this.byte(b'.');
+        }
+        while rest > 0 {
+            this = this.byte(b'0' + (rest / unit) as u8);
+            rest %= unit;
+            unit /= 10;
+        }
+        this
+    }
+
+    const fn byte(mut self, byte: u8) -> Self {
+        if self.len < ROOM {
+            self.bytes[self.len] = byte;
+            self.len += 1;
+        }
+        self
+    }
+
+    /// The text, up to the last whole character that there was room for.
+    pub(crate) const fn as_str(&self) -> &str {
+        let (text, _) = self.bytes.split_at(self.len);
+        let whole = match core::str::from_utf8(text) {
+            Ok(_) => text.len(),
+            Err(cut) => cut.valid_up_to(),
+        };
+        match core::str::from_utf8(text.split_at(whole).0) {
+            Ok(text) => text,
+            Err(_) => "",
+        }
+    }
+}
