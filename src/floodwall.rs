@@ -261,12 +261,13 @@ impl<C: Class> Floodwall<C> {
             }
             let unit = Self::LANES.put(ask.permits.into(), class);
             // ORDERING: Acquire pairs with the Release of the permits that were given back, and
-            // with that of the last step of the epoch. On failure Acquire, as in `load`.
+            // with that of the last step of the epoch. On failure Relaxed: should the word be of a
+            // new epoch whose slot is not seen yet, `load` brings it.
             match self.word.compare_exchange_weak(
                 word,
                 word + unit,
                 Ordering::Acquire,
-                Ordering::Acquire,
+                Ordering::Relaxed,
             ) {
                 Ok(_) => {
                     self.peaks[class].raise(Self::LANES.get(word + unit, class) as u32);

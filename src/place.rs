@@ -2,8 +2,12 @@
 
 use crate::seats::SEATS;
 
-/// How many places there are to count at, in all.
-pub(crate) const PLACES: usize = SEATS + STRIPES;
+/// How many places there are to count at, in all. One in the models, whose stacks are small.
+pub(crate) const PLACES: usize = if cfg!(floodwall_loom) {
+    1
+} else {
+    SEATS + STRIPES
+};
 const STRIPES: usize = 16;
 
 /// A place to count at: the seats come first, then the stripes.

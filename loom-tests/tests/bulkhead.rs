@@ -51,7 +51,11 @@ fn no_more_than_the_limit_are_out() {
         } else {
             0
         };
-        let out = mine + takers.map(|taker| taker.join().unwrap()).iter().sum::<u32>();
+        let out = mine
+            + takers
+                .map(|taker| taker.join().unwrap())
+                .iter()
+                .sum::<u32>();
         assert_eq!(room.in_use(), out);
         // Of 1, 2 and 2, two fit together whoever comes first: 1 and 2 always do.
         assert_eq!(out, 3);

@@ -5,7 +5,7 @@ mod common;
 use std::mem::forget;
 use std::sync::Arc;
 
-use common::{Data, Signal, kick, three_threads, two_threads};
+use common::{Data, Signal, kick, three_threads, two_changes, two_threads};
 use floodwall::{Ask, Curve, Draw, Floodwall, Reason, Rejection, Rules, Share, classes};
 use loom::thread;
 
@@ -130,7 +130,7 @@ fn a_permit_that_was_given_back_is_free() {
 /// would not.
 #[test]
 fn a_rejection_is_a_judgement_of_one_epoch() {
-    two_threads(|| {
+    two_changes(|| {
         let wall = wall(2, Share::at_most(1), Share::between(1, 2));
         let setter = spawn(&wall, |wall| {
             kick();
@@ -148,7 +148,7 @@ fn a_rejection_is_a_judgement_of_one_epoch() {
 /// meanwhile. None of these rules admits; the caps of one with the guarantees of another would.
 #[test]
 fn an_admission_is_a_judgement_of_one_epoch() {
-    two_threads(|| {
+    two_changes(|| {
         let wall = wall(2, Share::at_most(0), Share::at_most(2));
         let setter = spawn(&wall, |wall| {
             kick();
@@ -186,7 +186,10 @@ fn limits_hold_while_rules_change() {
         kick();
         wall.set_rules(rules(1, Share::at_most(1), Share::at_most(1)));
         let at_the_change = wall.in_use(A);
-        let taken: u32 = takers.map(|taker| u32::from(taker.join().unwrap())).iter().sum();
+        let taken: u32 = takers
+            .map(|taker| u32::from(taker.join().unwrap()))
+            .iter()
+            .sum();
         assert_eq!(wall.in_use(A), taken);
         assert!(taken <= at_the_change.max(1));
         assert!(taken >= 1);
@@ -208,7 +211,7 @@ fn a_guaranteed_class_is_never_turned_away() {
 /// Guarantee: it is kept through changes that keep it, and its curve does not touch it.
 #[test]
 fn a_guarantee_outlives_changes_and_curves() {
-    two_threads(|| {
+    two_changes(|| {
         let shed = |capacity, share| {
             let a = A.rule(share).shed(Curve::ALWAYS);
             Rules::new(capacity, &[a, B.rule(Share::at_most(2))])
@@ -327,7 +330,10 @@ fn a_closed_wall_admits_nothing_and_loses_nothing() {
         kick();
         wall.set_capacity(0).unwrap();
         let rejection = wall.admit(A).map(drop).unwrap_err();
-        assert!(matches!(rejection.reason, Reason::PoolFull { capacity: 0, .. }));
+        assert!(matches!(
+            rejection.reason,
+            Reason::PoolFull { capacity: 0, .. }
+        ));
         worker.join().unwrap();
         assert_eq!((wall.in_use(A), wall.in_use(B)), (0, 0));
     });
@@ -358,7 +364,7 @@ fn changes_build_on_each_other() {
 /// One coherent picture: permits and limits of one instant.
 #[test]
 fn a_snapshot_is_of_one_epoch() {
-    two_threads(|| {
+    two_changes(|| {
         let wall = wall(1, Share::exactly(1), Share::at_most(1));
         let setter = spawn(&wall, |wall| {
             kick();
