@@ -5,7 +5,7 @@ use core::fmt;
 use crossbeam_utils::CachePadded;
 
 use crate::permit::Permit;
-use crate::ratio::ratio;
+use crate::ratio::Ratio;
 use crate::sync::{AtomicU64, Ordering, constructor};
 
 #[cfg(feature = "alloc")]
@@ -108,7 +108,7 @@ impl Bulkhead {
         // older than what happens-before the call.
         let mut word = self.word.load(Ordering::Relaxed);
         loop {
-            if permits > limit(word).saturating_sub(in_use(word)) {
+            if permits > 0 && u64::from(in_use(word)) + unit > u64::from(limit(word)) {
                 return Err(Full::new(word));
             }
             // ORDERING: Acquire pairs with the Release of the permits that were given back, and
@@ -224,7 +224,7 @@ impl Bulkhead {
     #[must_use]
     pub fn utilization(&self) -> f64 {
         let word = self.load();
-        ratio(in_use(word).into(), limit(word).into())
+        Ratio::new(in_use(word).into(), limit(word).into()).value()
     }
 
     fn load(&self) -> u64 {

@@ -2,6 +2,8 @@
 
 use core::fmt;
 
+use crate::draw::Draw;
+use crate::ratio::Ratio;
 use crate::text::Text;
 
 /// Curves count in fifty-thousandths: 0.7 stays 0.7, and all that a curve is fits one word.
@@ -144,33 +146,57 @@ impl Curve {
     /// The probability, in 0..=1, that a request is rejected at this utilization. NaN reads as 0.
     #[must_use]
     pub const fn probability(self, utilization: f64) -> f64 {
-        // Finer than any curve can be, and decimals that curves are made of stay exact.
-        const ONE: u64 = UNITS << 16;
-        // A cast to an integer takes NaN and what is below 0 to 0.
-        let utilization = if utilization > 2.0 { 2.0 } else { utilization };
-        let in_use = (utilization * ONE as f64 + 0.5) as u64;
-        self.probability_at(in_use, ONE)
+        self.probability_at(fraction(utilization))
     }
 
-    /// The probability at the utilization `in_use / capacity`, with one division at most.
-    #[inline]
-    pub(crate) const fn probability_at(self, in_use: u64, capacity: u64) -> f64 {
-        let in_use = in_use * UNITS;
-        let foot = self.field(FOOT_SHIFT) * capacity;
-        if in_use < foot {
+    /// [`probability`](Self::probability) of a fraction.
+    pub(crate) const fn probability_at(self, utilization: Ratio) -> f64 {
+        let Some(Ramp { rise, span }) = self.ramp_at(utilization) else {
             return 0.0;
-        }
-        let head = self.field(HEAD_SHIFT) * capacity;
+        };
         let ceiling = self.ceiling();
-        if in_use >= head {
+        if rise >= span {
             return ceiling;
         }
-        let linear = (in_use - foot) as i64 as f64 / (head - foot) as i64 as f64;
-        let ramp = match self.power() {
+        let linear = rise as f64 / span as f64;
+        let ramp = match self.field(POWER_SHIFT) {
             CUBIC => linear * linear * linear,
             _ => linear,
         };
         if ramp < ceiling { ramp } else { ceiling }
+    }
+
+    /// Whether a draw lies below the probability at this utilization: what
+    /// [`probability_at`](Self::probability_at) says, multiplied out, so that nothing is divided.
+    /// No draw is taken below the foot.
+    #[inline]
+    pub(crate) fn sheds(self, utilization: Ratio, draw: impl FnOnce() -> Draw) -> bool {
+        let Some(Ramp { rise, span }) = self.ramp_at(utilization) else {
+            return false;
+        };
+        let draw = draw();
+        let below_ceiling = draw.is_below(self.field(CEILING_SHIFT), UNITS);
+        let below_ramp = rise >= span
+            || match self.field(POWER_SHIFT) {
+                CUBIC => draw.is_below_cube(rise, span),
+                _ => draw.is_below(rise, span),
+            };
+        below_ceiling && below_ramp
+    }
+
+    /// Where on the ramp a utilization lies; none if below the foot.
+    #[inline]
+    const fn ramp_at(self, utilization: Ratio) -> Option<Ramp> {
+        let in_use = utilization.in_use * UNITS;
+        let foot = self.field(FOOT_SHIFT) * utilization.capacity;
+        if in_use < foot {
+            return None;
+        }
+        let head = self.field(HEAD_SHIFT) * utilization.capacity;
+        Some(Ramp {
+            rise: in_use - foot,
+            span: head - foot,
+        })
     }
 
     pub(crate) const fn foot(self) -> f64 {
@@ -183,10 +209,6 @@ impl Curve {
 
     pub(crate) const fn ceiling(self) -> f64 {
         decimal(self.field(CEILING_SHIFT))
-    }
-
-    const fn power(self) -> u64 {
-        self.field(POWER_SHIFT)
     }
 
     /// The curve as one word, to be kept in an atomic.
@@ -254,6 +276,22 @@ const fn units(
     }
 }
 
+/// How far up the ramp: `rise / span`, where the span may be none.
+struct Ramp {
+    rise: u64,
+    span: u64,
+}
+
+/// A utilization as a fraction, finer than any curve can be; decimals that curves are made of stay
+/// exact.
+pub(crate) const fn fraction(utilization: f64) -> Ratio {
+    const ONE: u64 = UNITS << 16;
+    // No curve tells apart what lies above 1; this only keeps the products in range.
+    let utilization = if utilization > 1e3 { 1e3 } else { utilization };
+    // A cast to an integer takes NaN and what is below 0 to 0.
+    Ratio::new((utilization * ONE as f64 + 0.5) as u64, ONE)
+}
+
 const fn decimal(units: u64) -> f64 {
     units as f64 / UNITS as f64
 }
@@ -270,7 +308,7 @@ pub(crate) enum Shape {
 
 impl Curve {
     pub(crate) fn shape(self) -> Shape {
-        match self.power() {
+        match self.field(POWER_SHIFT) {
             LINEAR => Shape::Linear,
             CUBIC => Shape::Cubic,
             _ if self == Curve::NEVER => Shape::Never,

@@ -61,11 +61,18 @@ impl Draw {
         Draw(n.wrapping_mul(GOLDEN))
     }
 
-    /// Whether this draw sheds at the probability `p`.
+    /// Whether this draw lies below the probability `part / whole`.
     #[inline]
-    pub(crate) fn is_below(self, p: f64) -> bool {
-        const RANGE: f64 = (1_u64 << 32) as f64;
-        f64::from(self.0) < p * RANGE
+    pub(crate) fn is_below(self, part: u64, whole: u64) -> bool {
+        u128::from(self.0) * u128::from(whole) < u128::from(part) << u32::BITS
+    }
+
+    /// Whether this draw lies below the probability `(part / whole)^3`.
+    #[inline]
+    pub(crate) fn is_below_cube(self, part: u64, whole: u64) -> bool {
+        const RANGE: f64 = (1_u64 << u32::BITS) as f64;
+        let (part, whole) = (part as f64, whole as f64);
+        f64::from(self.0) * (whole * whole * whole) < RANGE * (part * part * part)
     }
 }
 

@@ -22,12 +22,13 @@ use core::marker::PhantomData;
 use crossbeam_utils::CachePadded;
 
 use crate::class::{Class, MAX_CLASSES, each_class, index_of};
+use crate::curve::{Curve, fraction};
 use crate::draw::Draw;
 use crate::given::{Given, Locked};
 use crate::lanes::{Lanes, Limits, Verdict};
 use crate::peak::Peak;
 use crate::permit::Permit;
-use crate::ratio::ratio;
+use crate::ratio::Ratio;
 use crate::rejection::{Reason, Rejection};
 use crate::rules::{Rule, Rules, RulesError};
 use crate::shed::Shedder;
@@ -83,6 +84,7 @@ use alloc::sync::Arc;
 /// assert_eq!(WALL.utilization(), 0.0);
 /// # Ok::<(), floodwall::Rejection>(())
 /// ```
+#[repr(C)]
 pub struct Floodwall<C> {
     /// | bits                     | meaning                         | changed by              |
     /// |--------------------------|---------------------------------|-------------------------|
@@ -105,6 +107,13 @@ struct Slot {
     guarantees: AtomicU64,
     caps: AtomicU64,
     capacity: AtomicU64,
+}
+
+/// What a try that does not admit has found.
+enum Refusal {
+    Shed { seen: Ratio, curve: Curve },
+    ClassFull { word: u64, limits: Limits },
+    PoolFull { word: u64, limits: Limits },
 }
 
 /// What to ask of a wall: how many permits, by which draw, under which pressure.
@@ -240,43 +249,67 @@ impl<C: Class> Floodwall<C> {
     pub fn admit_with(&self, class: C, ask: Ask) -> Result<Permit<'_>, Rejection> {
         let class = index_of(class);
         let mut draw = ask.draw;
-        let mut word = self.load();
+        match self.attempt(class, ask.permits, ask.pressure, &mut draw) {
+            Ok(unit) => Ok(Permit::new(&self.word, unit)),
+            Err(Some(refusal)) => Err(self.reject(class, refusal)),
+            Err(None) => self.attempt_again(class, ask.permits, ask.pressure, draw),
+        }
+    }
+
+    /// Whoever lost a race tries on until it is settled, off the hot path.
+    #[cold]
+    fn attempt_again(
+        &self,
+        class: usize,
+        permits: u32,
+        pressure: f64,
+        mut draw: Option<Draw>,
+    ) -> Result<Permit<'_>, Rejection> {
         loop {
-            let Some(limits) = self.limits_of(word) else {
-                word = self.load();
-                continue;
-            };
-            match Self::LANES.judge(word, &limits, class, ask.permits) {
-                Verdict::Guaranteed => {}
-                Verdict::Borrowed => {
-                    let probability = self.reject_probability(class, word, &limits, ask.pressure);
-                    // One draw for all tries.
-                    let mut draw = || *draw.get_or_insert_with(|| self.stripes.mine(class).draw());
-                    if probability > 0.0 && draw().is_below(probability) {
-                        return Err(self.shed(class, word, limits, ask.pressure, probability));
-                    }
-                }
-                Verdict::ClassFull => return Err(self.class_full(class, word, limits)),
-                Verdict::PoolFull => return Err(self.pool_full(class, word, limits)),
-            }
-            let unit = Self::LANES.put(ask.permits.into(), class);
-            // ORDERING: Acquire pairs with the Release of the permits that were given back, and
-            // with that of the last step of the epoch. On failure Relaxed: should the word be of a
-            // new epoch whose slot is not seen yet, `load` brings it.
-            match self.word.compare_exchange_weak(
-                word,
-                word + unit,
-                Ordering::Acquire,
-                Ordering::Relaxed,
-            ) {
-                Ok(_) => {
-                    self.peaks[class].raise(Self::LANES.get(word + unit, class) as u32);
-                    self.stripes.mine(class).admitted();
-                    return Ok(Permit::new(&self.word, unit));
-                }
-                Err(now) => word = now,
+            match self.attempt(class, permits, pressure, &mut draw) {
+                Ok(unit) => return Ok(Permit::new(&self.word, unit)),
+                Err(Some(refusal)) => return Err(self.reject(class, refusal)),
+                Err(None) => {}
             }
         }
+    }
+
+    /// One try: loads the word, judges it, exchanges it for one with `permits` more, and says what
+    /// was added. Without an answer if another thread changed the word or the rules meanwhile.
+    #[inline(always)]
+    fn attempt(
+        &self,
+        class: usize,
+        permits: u32,
+        pressure: f64,
+        draw: &mut Option<Draw>,
+    ) -> Result<u64, Option<Refusal>> {
+        let word = self.load();
+        let limits = self.limits_of(word).ok_or(None)?;
+        match Self::LANES.judge(word, &limits, class, permits) {
+            Verdict::Guaranteed => {}
+            Verdict::Borrowed => {
+                let curve = self.shedders[class].curve();
+                let seen = Self::seen(word, &limits, pressure);
+                // One draw for all tries.
+                let draw = || *draw.get_or_insert_with(|| self.stripes.mine(class).draw());
+                // A class without a curve is spared the asking.
+                if curve != Curve::NEVER && curve.sheds(seen, draw) {
+                    return Err(Some(Refusal::Shed { seen, curve }));
+                }
+            }
+            Verdict::ClassFull => return Err(Some(Refusal::ClassFull { word, limits })),
+            Verdict::PoolFull => return Err(Some(Refusal::PoolFull { word, limits })),
+        }
+        let unit = Self::LANES.put(permits.into(), class);
+        // ORDERING: Acquire pairs with the Release of the permits that were given back, and with
+        // that of the last step of the epoch. On failure Relaxed: the next try loads the word anew.
+        self.word
+            .compare_exchange_weak(word, word + unit, Ordering::Acquire, Ordering::Relaxed)
+            .map_err(|_| None)?;
+        self.peaks[class].raise(Self::LANES.get(word + unit, class) as u32);
+        self.stripes.mine(class).admitted();
+        Ok(unit)
     }
 
     /// [`admit`](Self::admit) with a permit that holds the wall itself.
@@ -307,71 +340,54 @@ impl<C: Class> Floodwall<C> {
         Ok(f())
     }
 
-    /// What the curve says of borrowing, at the utilization of this very word.
+    /// The utilization of this very word, or the pressure if that is higher.
     #[inline]
-    fn reject_probability(&self, class: usize, word: u64, limits: &Limits, pressure: f64) -> f64 {
-        let curve = self.shedders[class].curve();
-        if pressure > 0.0 {
-            curve.probability(Self::seen(word, limits, pressure))
+    fn seen(word: u64, limits: &Limits, pressure: f64) -> Ratio {
+        let utilization = Ratio::new(Self::LANES.total(word), limits.capacity);
+        // Looked at first, for it seldom is more than 0; NaN never is.
+        if pressure > 0.0 && pressure > utilization.value() {
+            fraction(pressure)
         } else {
-            curve.probability_at(Self::LANES.total(word), limits.capacity)
+            utilization
         }
     }
 
-    /// The utilization of this word, or the pressure if that is higher, which NaN never is.
-    fn seen(word: u64, limits: &Limits, pressure: f64) -> f64 {
-        ratio(Self::LANES.total(word), limits.capacity).max(pressure)
-    }
-
-    // The three ways to turn away count, and build their answer off the hot path. They take the
-    // limits by value, so that the hot path need not have them in memory.
-
+    /// Counts a refusal, and builds the answer.
     #[cold]
-    fn shed(
-        &self,
-        class: usize,
-        word: u64,
-        limits: Limits,
-        pressure: f64,
-        probability: f64,
-    ) -> Rejection {
-        self.stripes.mine(class).shed();
-        Rejection {
-            class: C::NAMES[class],
-            reason: Reason::Shed {
-                utilization: Self::seen(word, &limits, pressure),
-                probability,
-            },
-        }
-    }
-
-    #[cold]
-    fn class_full(&self, class: usize, word: u64, limits: Limits) -> Rejection {
-        self.stripes.mine(class).class_full();
-        Rejection {
-            class: C::NAMES[class],
-            reason: Reason::ClassFull {
-                in_use: Self::LANES.get(word, class) as u32,
-                cap: Self::LANES.get(limits.caps, class) as u32,
-            },
-        }
-    }
-
-    #[cold]
-    fn pool_full(&self, class: usize, word: u64, limits: Limits) -> Rejection {
-        self.stripes.mine(class).pool_full();
+    fn reject(&self, class: usize, refusal: Refusal) -> Rejection {
         let lanes = Self::LANES;
-        // A class's own guarantee is not reserved against it.
-        let own = lanes.put(lanes.get(limits.guarantees, class), class);
-        let in_use = lanes.total(word);
-        let reserved = lanes.committed(word, limits.guarantees - own) - in_use;
+        let mine = self.stripes.mine(class);
+        let reason = match refusal {
+            Refusal::Shed { seen, curve } => {
+                mine.shed();
+                Reason::Shed {
+                    utilization: seen.value(),
+                    probability: curve.probability_at(seen),
+                }
+            }
+            Refusal::ClassFull { word, limits } => {
+                mine.class_full();
+                Reason::ClassFull {
+                    in_use: lanes.get(word, class) as u32,
+                    cap: lanes.get(limits.caps, class) as u32,
+                }
+            }
+            Refusal::PoolFull { word, limits } => {
+                mine.pool_full();
+                // A class's own guarantee is not reserved against it.
+                let own = lanes.put(lanes.get(limits.guarantees, class), class);
+                let in_use = lanes.total(word);
+                let reserved = lanes.committed(word, limits.guarantees - own) - in_use;
+                Reason::PoolFull {
+                    in_use: in_use as u32,
+                    reserved: reserved as u32,
+                    capacity: limits.capacity as u32,
+                }
+            }
+        };
         Rejection {
             class: C::NAMES[class],
-            reason: Reason::PoolFull {
-                in_use: in_use as u32,
-                reserved: reserved as u32,
-                capacity: limits.capacity as u32,
-            },
+            reason,
         }
     }
 
@@ -400,7 +416,7 @@ impl<C: Class> Floodwall<C> {
     #[must_use]
     pub fn utilization(&self) -> f64 {
         let (word, limits) = self.read();
-        ratio(Self::LANES.total(word), limits.capacity)
+        Ratio::new(Self::LANES.total(word), limits.capacity).value()
     }
 
     /// The permits of the whole pool.
@@ -434,7 +450,7 @@ impl<C: Class> Floodwall<C> {
 
     fn snapshot_with(&self, peak: impl Fn(usize) -> u32) -> Snapshot {
         let (word, limits) = self.read();
-        let utilization = ratio(Self::LANES.total(word), limits.capacity);
+        let utilization = Ratio::new(Self::LANES.total(word), limits.capacity).value();
         let mut classes = Classes {
             count: C::NAMES.len(),
             all: [ClassSnapshot::default(); MAX_CLASSES],

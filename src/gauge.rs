@@ -5,7 +5,7 @@ use core::fmt;
 use crossbeam_utils::CachePadded;
 
 use crate::peak::Peak;
-use crate::ratio::ratio;
+use crate::ratio::Ratio;
 use crate::sync::stat::AtomicU32;
 use crate::sync::{AtomicU64, Ordering, constructor};
 
@@ -97,7 +97,7 @@ impl Gauge {
     /// Wait-free: two loads. A change of the capacity meanwhile counts as before or after.
     #[must_use]
     pub fn utilization(&self) -> f64 {
-        ratio(self.active().into(), self.capacity().into())
+        Ratio::new(self.active().into(), self.capacity().into()).value()
     }
 
     /// The most that were active at once since the last [`take_peak`](Self::take_peak).

@@ -36,8 +36,8 @@ impl Place {
 #[inline]
 pub(crate) fn mine() -> Place {
     match own::PLACE.get() {
-        Some(place) => place,
-        None => own::first_call(),
+        own::NONE => own::first_call(),
+        place => Place(place),
     }
 }
 
@@ -52,8 +52,11 @@ mod own {
     static FREE: Seats = Seats::new();
     static THREADS: AtomicUsize = AtomicUsize::new(0);
 
+    /// No place yet.
+    pub(super) const NONE: usize = usize::MAX;
+
     std::thread_local! {
-        pub(super) static PLACE: Cell<Option<Place>> = const { Cell::new(None) };
+        pub(super) static PLACE: Cell<usize> = const { Cell::new(NONE) };
         static SITTER: Cell<Option<Sitter>> = const { Cell::new(None) };
     }
 
@@ -70,7 +73,7 @@ mod own {
             .ok()
             .flatten()
             .unwrap_or_else(|| Place::stripe(THREADS.fetch_add(1, Ordering::Relaxed)));
-        PLACE.set(Some(place));
+        PLACE.set(place.0);
         place
     }
 
@@ -79,7 +82,7 @@ mod own {
 
     impl Drop for Sitter {
         fn drop(&mut self) {
-            PLACE.set(Some(Place::stripe(self.0)));
+            PLACE.set(Place::stripe(self.0).0);
             FREE.rise(self.0);
         }
     }

@@ -2,7 +2,7 @@
 
 use core::fmt;
 
-use crate::curve::Curve;
+use crate::curve::{Curve, fraction};
 use crate::draw::Draw;
 use crate::sync::{AtomicU64, Ordering, constructor};
 
@@ -78,19 +78,19 @@ impl Shedder {
     }
 
     fn decide_by(&self, utilization: f64, draw: impl FnOnce() -> Draw) -> Result<(), Shed> {
+        let curve = self.curve();
+        if !curve.sheds(fraction(utilization), draw) {
+            return Ok(());
+        }
         let utilization = if utilization.is_nan() {
             0.0
         } else {
             utilization
         };
-        let probability = self.curve().probability(utilization);
-        if probability > 0.0 && draw().is_below(probability) {
-            return Err(Shed {
-                utilization,
-                probability,
-            });
-        }
-        Ok(())
+        Err(Shed {
+            utilization,
+            probability: curve.probability(utilization),
+        })
     }
 }
 

@@ -228,6 +228,22 @@ fn a_guarantee_outlives_changes_and_curves() {
     });
 }
 
+/// Guarantee: another class above its lowered cap stops nobody from using one while a thread is free.
+#[test]
+fn a_guarantee_holds_while_others_drain() {
+    two_threads(|| {
+        let wall = wall(3, Share::at_least(1), Share::at_most(2));
+        keep(&wall, B).unwrap();
+        keep(&wall, B).unwrap();
+        let setter = spawn(&wall, |wall| {
+            kick();
+            wall.set_rules(rules(3, Share::exactly(2), Share::at_most(0)));
+        });
+        keep(&wall, A).unwrap();
+        setter.join().unwrap();
+    });
+}
+
 /// Curve: no admission borrows past it, the losers of a race neither.
 #[test]
 fn no_admission_borrows_past_the_curve() {
