@@ -98,10 +98,11 @@ impl Lanes {
         (word >> self.epoch_shift() & 1) as usize
     }
 
-    /// Whether these words are all of the epoch of `word`.
+    /// Whether these words are all of the epoch of `word`. They are compared with one another first,
+    /// for the word is what an admission waits for.
     #[inline]
     pub(crate) const fn same_epoch(self, word: u64, [a, b, c]: [u64; 3]) -> bool {
-        ((word ^ a) | (word ^ b) | (word ^ c)) >> self.epoch_shift() == 0
+        ((a ^ b) | (a ^ c) | (word ^ a)) >> self.epoch_shift() == 0
     }
 
     /// `content` in the epoch of `word`.
@@ -176,13 +177,20 @@ impl Lanes {
                 Verdict::PoolFull
             };
         }
-        let after = word + self.put(permits as u64, class);
+        let total = self.total(word) + permits as u64;
         if in_use <= self.get(limits.guarantees, class) {
-            if self.total(after) <= limits.capacity {
+            if total <= limits.capacity {
                 return Verdict::Guaranteed;
             }
-        } else if self.committed(after, limits.guarantees) <= limits.capacity {
-            return Verdict::Borrowed;
+        } else {
+            // What is committed is no more than the total and all guarantees together, which is
+            // quicker to see.
+            let after = word + self.put(permits as u64, class);
+            if total + self.total(limits.guarantees) <= limits.capacity
+                || self.committed(after, limits.guarantees) <= limits.capacity
+            {
+                return Verdict::Borrowed;
+            }
         }
         Verdict::PoolFull
     }
