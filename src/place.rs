@@ -2,9 +2,9 @@
 
 use crate::seats::SEATS;
 
-/// How many places there are to count at, in all. One in the models, whose stacks are small.
+/// How many places there are to count at, in all. Few in the models, whose stacks are small.
 pub(crate) const PLACES: usize = if cfg!(floodwall_loom) {
-    1
+    2
 } else {
     SEATS + STRIPES
 };

@@ -75,10 +75,10 @@ fn theories_agree_where_they_overlap() {
         let (capacity, mut streams) = any_system::<3>(&mut random, 1..=12);
         streams = unshed(streams);
         same(chain(capacity, &streams), product_form(capacity, &streams));
-        streams = streams.map(|s| stream(s.load, 0, capacity, any_ramp(&mut random)));
+        streams = streams.map(|s| Stream::new(s.load, 0..=capacity, any_ramp(&mut random)));
         same(chain(capacity, &streams), birth_death(capacity, &streams));
         let Stream { load, cap, .. } = streams[0];
-        let alone = [stream(load, cap, cap, Ramp::NEVER)];
+        let alone = [Stream::new(load, cap..=cap, Ramp::NEVER)];
         same(product_form(cap, &alone), vec![erlang_b(load, cap)]);
     }
 }
@@ -90,7 +90,7 @@ fn exact_shares_lose_by_erlangs_formula() {
         let streams: [_; 3] = std::array::from_fn(|_| {
             let servers = random.random_range(1..=30);
             let load = servers as f64 * random.random_range(0.3..3.0);
-            stream(load, servers, servers, Ramp::NEVER)
+            Stream::new(load, servers..=servers, Ramp::NEVER)
         });
         let capacity = streams.iter().map(|s| s.cap).sum();
         let exact = streams.map(|s| erlang_b(s.load, s.cap));
@@ -107,7 +107,7 @@ fn how_stays_are_spread_does_not_matter() {
         let load = servers as f64 * random.random_range(0.8..1.5);
         let run = Run {
             stay,
-            ..Run::new(servers, [stream(load, servers, servers, Ramp::NEVER)])
+            ..Run::new(servers, [Stream::new(load, servers..=servers, Ramp::NEVER)])
         };
         run.agrees_with(&[erlang_b(load, servers)], &mut random);
 
@@ -145,7 +145,7 @@ fn a_curve_on_a_shared_pool_is_a_birth_death_chain() {
         let capacity = random.random_range(1..=120);
         let streams: [_; 3] = std::array::from_fn(|_| {
             let load = capacity as f64 * random.random_range(0.05..1.0);
-            stream(load, 0, capacity, any_ramp(&mut random))
+            Stream::new(load, 0..=capacity, any_ramp(&mut random))
         });
         let exact = birth_death(capacity, &streams);
         Run::new(capacity, streams).agrees_with(&exact, &mut random);
@@ -208,34 +208,25 @@ const SHED: Ramp = Ramp::linear(0.6, 0.8);
 /// The wall that answers every incident.
 fn the_designs_wall(message: f64, login: f64) -> [Stream; 2] {
     [
-        stream(message, 50, CAPACITY, Ramp::NEVER),
-        stream(login, 20, 50, SHED),
+        Stream::new(message, 50..=CAPACITY, Ramp::NEVER),
+        Stream::new(login, 20..=50, SHED),
     ]
 }
 
 /// The system of 2017: a shared pool, logins shed.
 const fn shedding(message: f64, login: f64) -> [Stream; 2] {
     [
-        stream(message, 0, CAPACITY, Ramp::NEVER),
-        stream(login, 0, CAPACITY, SHED),
+        Stream::new(message, 0..=CAPACITY, Ramp::NEVER),
+        Stream::new(login, 0..=CAPACITY, SHED),
     ]
 }
 
 /// Messages, wanted logins, and the logins that nobody waits for.
 const EVIDENCE: [Stream; 3] = [
-    stream(40.0, 0, CAPACITY, Ramp::NEVER),
-    stream(20.0, 0, CAPACITY, Ramp::NEVER),
-    stream(380.0, 0, CAPACITY, SHED),
+    Stream::new(40.0, 0..=CAPACITY, Ramp::NEVER),
+    Stream::new(20.0, 0..=CAPACITY, Ramp::NEVER),
+    Stream::new(380.0, 0..=CAPACITY, SHED),
 ];
-
-const fn stream(load: f64, guarantee: usize, cap: usize, ramp: Ramp) -> Stream {
-    Stream {
-        load,
-        guarantee,
-        cap,
-        ramp,
-    }
-}
 
 fn unshed<const COUNT: usize>(streams: [Stream; COUNT]) -> [Stream; COUNT] {
     streams.map(|stream| Stream {
@@ -256,7 +247,7 @@ fn any_system<const COUNT: usize>(
         unpromised -= guarantee;
         let cap = random.random_range(guarantee.max(1)..=capacity + 1);
         let load = capacity as f64 * random.random_range(0.1..2.0_f64) / COUNT as f64;
-        stream(load, guarantee, cap, any_ramp(random))
+        Stream::new(load, guarantee..=cap, any_ramp(random))
     });
     (capacity, streams)
 }

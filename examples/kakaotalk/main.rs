@@ -7,7 +7,7 @@
 //!
 //! ```text
 //! cargo run --release --example kakaotalk              two minutes
-//! cargo run --release --example kakaotalk -- --quick   a quarter of one, too short to judge
+//! cargo run --release --example kakaotalk -- --quick   fifteen seconds, too short to judge by
 //! ```
 
 mod incidents;
@@ -51,17 +51,17 @@ fn main() -> Result<ExitCode, Box<dyn Error>> {
     let seed = arguments.seed.unwrap_or_else(rand::random);
 
     let rows = incidents::rows();
-    let evidence = incidents::evidence();
     let progress = ProgressBar::new(0).with_style(ProgressStyle::with_template(
         "{bar:40} {elapsed_precise} of {duration_precise}  {msg}",
     )?);
     let mut stage = Stage::new(timeline, seed, progress, rows.len() + 1);
     let mut played: Vec<_> = rows.iter().map(|row| stage.play(row)).collect();
-    played.push(stage.play(&evidence));
+    played.push(stage.play(&incidents::EVIDENCE_ROW));
     stage.close();
 
     println!("{}", report::table(&played));
-    println!("Shares are of the storm alone, after a warm-up; seed {seed}.");
+    println!("Shares are of the storm alone, once it is steady. The seed was {seed}.");
+    println!("{}", report::punctuality(&played));
     let folder = Path::new("target/kakaotalk");
     fs::create_dir_all(folder)?;
     for row in &played {
@@ -70,6 +70,9 @@ fn main() -> Result<ExitCode, Box<dyn Error>> {
     println!("Pictures are in {}.\n", folder.display());
 
     let agrees = report::judge(&played);
+    if arguments.quick {
+        println!("This was a quick run, too short to judge by.");
+    }
     Ok(if agrees || arguments.quick {
         ExitCode::SUCCESS
     } else {

@@ -8,28 +8,46 @@ use std::time::Duration;
 use plotters::coord::Shift;
 use plotters::prelude::*;
 
+use crate::incidents::RAMP;
 use crate::play::{Played, Trace};
 use crate::traffic::Timeline;
 
-const SIZE: (u32, u32) = (960, 860);
-const INK: RGBColor = RGBColor(60, 60, 67);
-const GRID: RGBColor = RGBColor(228, 228, 232);
-const STORM: RGBColor = RGBColor(253, 240, 224);
-const BLUE: RGBColor = RGBColor(31, 103, 178);
-const GREEN: RGBColor = RGBColor(34, 140, 96);
-const RED: RGBColor = RGBColor(214, 74, 50);
+type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
 
-/// One of the three, with a line for each class that it shows.
+const SIZE: (u32, u32) = (960, 840);
+const FONT: &str = "sans-serif";
+/// From the left edge to the axis.
+const MARGIN: i32 = 70;
+
+const INK: RGBColor = RGBColor(51, 54, 64);
+const GRID: RGBColor = RGBColor(226, 228, 233);
+const STORM: RGBColor = RGBColor(252, 239, 221);
+const STORM_NAME: RGBColor = RGBColor(176, 118, 40);
+const BLUE: RGBColor = RGBColor(27, 100, 180);
+const GREEN: RGBColor = RGBColor(26, 140, 96);
+const RED: RGBColor = RGBColor(212, 68, 46);
+
+/// One of the three, one above the other.
 struct Panel {
-    label: &'static str,
+    title: &'static str,
     top: f64,
     lines: Vec<Line>,
+    notes: Vec<Note>,
 }
 
+/// A line, and its name in its color.
 struct Line {
     name: &'static str,
     color: RGBColor,
     points: Vec<(f64, f64)>,
+}
+
+/// A few words at a place, and a dashed line below them if it is worth one.
+struct Note {
+    text: String,
+    color: RGBColor,
+    at: (f64, f64),
+    underlined: bool,
 }
 
 /// Draws the picture of an incident into a folder.
@@ -39,11 +57,13 @@ pub(crate) fn draw(played: &Played, folder: &Path) -> Result<(), Box<dyn Error>>
     root.fill(&WHITE)?;
     let title = format!(
         "{}: {} on 100 threads, {}",
-        played.incident, played.storm.name, played.server
+        played.incident, played.storm.size, played.server
     );
-    let root = root.titled(&title, ("sans-serif", 21).into_font().color(&INK))?;
+    let root = root
+        .margin(10, 0, 0, 0)
+        .titled(&title, (FONT, 22).into_font().color(&INK))?;
     let panels = [utilization(played), blocked(played), successes(played)];
-    for (area, panel) in root.split_evenly((panels.len(), 1)).iter().zip(&panels) {
+    for (area, panel) in root.split_evenly((panels.len(), 1)).iter().zip(panels) {
         draw_panel(area, panel, played)?;
     }
     root.present()?;
@@ -54,16 +74,36 @@ pub(crate) fn draw(played: &Played, folder: &Path) -> Result<(), Box<dyn Error>>
 fn utilization(played: &Played) -> Panel {
     let seen = |traces: &[&Trace]| {
         let sum: f64 = traces.iter().map(|trace| trace.utilization).sum();
-        Some(100.0 * sum / traces.len() as f64).filter(|_| !traces.is_empty())
+        100.0 * sum / traces.len() as f64
     };
+    let line = Line {
+        name: "all classes",
+        color: INK,
+        points: over_time(played, |trace| Some(trace.due), seen),
+    };
+    let Range { start, end } = played.timeline.storm();
+    let (start, end) = (start.as_secs_f64(), end.as_secs_f64());
+    let mut notes = vec![Note {
+        text: played.storm.name.into(),
+        color: STORM_NAME,
+        at: (start, 0.0),
+        underlined: false,
+    }];
+    if let Some(what) = played.sheds {
+        let edge = |text, utilization| Note {
+            text,
+            color: RED,
+            at: (end, 100.0 * utilization),
+            underlined: true,
+        };
+        notes.push(edge(format!("no {what} shed below"), RAMP.0));
+        notes.push(edge(format!("all {what} shed above"), RAMP.1));
+    }
     Panel {
-        label: "threads at work, %",
+        title: "threads at work, %",
         top: 100.0,
-        lines: vec![Line {
-            name: "all classes",
-            color: INK,
-            points: over_time(played, |trace| Some(trace.due), seen),
-        }],
+        lines: vec![line],
+        notes,
     }
 }
 
@@ -72,64 +112,60 @@ fn blocked(played: &Played) -> Panel {
     let login = played.classes.len() - 1;
     let share = |traces: &[&Trace]| {
         let blocked = traces.iter().filter(|trace| !trace.admitted).count();
-        Some(100.0 * blocked as f64 / traces.len() as f64).filter(|_| !traces.is_empty())
+        100.0 * blocked as f64 / traces.len() as f64
     };
+    let logins = |trace: &Trace| (trace.class == login).then_some(trace.due);
     Panel {
-        label: "blocked, %",
+        title: "blocked, %",
         top: 100.0,
         lines: vec![Line {
             name: played.classes[login],
             color: color(played.classes[login]),
-            points: over_time(
-                played,
-                |trace| Some(trace.due).filter(|_| trace.class == login),
-                share,
-            ),
+            points: over_time(played, logins, share),
         }],
+        notes: vec![],
     }
 }
 
-/// How many clients per second, and of which class, got what they wanted.
+/// How many clients per second, and of which class, got their reply in time.
 fn successes(played: &Played) -> Panel {
     let slice = slice(played.timeline).as_secs_f64();
-    let rate = |traces: &[&Trace]| Some(traces.len() as f64 / slice);
-    let of_class = |(class, &name): (usize, &&'static str)| Line {
-        name,
-        color: color(name),
-        points: over_time(
-            played,
-            |trace| {
-                trace
-                    .replied
-                    .filter(|_| trace.class == class && trace.succeeded())
-            },
-            rate,
-        ),
+    let line = |(class, &name): (usize, &&'static str)| {
+        let replied = |trace: &Trace| {
+            trace
+                .replied
+                .filter(|_| trace.class == class && trace.succeeded())
+        };
+        Line {
+            name,
+            color: color(name),
+            points: over_time(played, replied, |traces| traces.len() as f64 / slice),
+        }
     };
-    let lines: Vec<_> = played.classes.iter().enumerate().map(of_class).collect();
-    let highest = lines
+    let lines: Vec<_> = played.classes.iter().enumerate().map(line).collect();
+    let heights = lines
         .iter()
         .flat_map(|line| &line.points)
-        .map(|point| point.1)
-        .fold(0.0, f64::max);
+        .map(|point| point.1);
     Panel {
-        label: "successes per second",
-        top: 1.1 * highest,
+        title: "successes per second",
+        top: 1.1 * heights.fold(0.0, f64::max),
         lines,
+        notes: vec![],
     }
 }
 
-/// Slices of time that begin and end where the storm does.
+/// Slices of time begin and end where the storm does.
 fn slice(timeline: Timeline) -> Duration {
     timeline.calm / 8
 }
 
-/// Puts each trace in the slice of time that `when` says, and shows each slice as `shown` says:
-/// points at seconds.
+/// Puts each trace in the slice of time that `when` says, and shows each slice as a step as high as
+/// `height` says, over seconds.
 fn over_time(
     played: &Played,
     when: impl Fn(&Trace) -> Option<Duration>,
-    shown: impl Fn(&[&Trace]) -> Option<f64>,
+    height: impl Fn(&[&Trace]) -> f64,
 ) -> Vec<(f64, f64)> {
     let (slice, end) = (slice(played.timeline), played.timeline.end());
     let mut slices = vec![vec![]; end.div_duration_f64(slice).ceil() as usize];
@@ -138,9 +174,14 @@ fn over_time(
             slices[at.div_duration_f64(slice) as usize].push(trace);
         }
     }
-    let middle = |number: usize| (number as f64 + 0.5) * slice.as_secs_f64();
-    let point = |(number, traces): (usize, &Vec<&Trace>)| Some((middle(number), shown(traces)?));
-    slices.iter().enumerate().filter_map(point).collect()
+    let seconds = slice.as_secs_f64();
+    let step = |(number, traces): (usize, &Vec<&Trace>)| {
+        let (begin, height) = (number as f64 * seconds, height(traces));
+        [(begin, height), (begin + seconds, height)]
+    };
+    let steps = slices.iter().enumerate().flat_map(step);
+    // The share of nothing is no number.
+    steps.filter(|(_, height)| height.is_finite()).collect()
 }
 
 fn color(class: &str) -> RGBColor {
@@ -151,49 +192,72 @@ fn color(class: &str) -> RGBColor {
     }
 }
 
-fn draw_panel(
-    area: &DrawingArea<SVGBackend<'_>, Shift>,
-    panel: &Panel,
-    played: &Played,
-) -> Result<(), Box<dyn Error>> {
-    let text = ("sans-serif", 14).into_font().color(&INK);
+fn draw_panel(area: &Area<'_>, panel: Panel, played: &Played) -> Result<(), Box<dyn Error>> {
+    let (caption, area) = area.split_vertically(26);
+    draw_caption(&caption, &panel)?;
+
+    let text = (FONT, 14).into_font().color(&INK);
     let seconds = played.timeline.end().as_secs_f64();
-    let Range { start, end } = played.timeline.storm();
-    let mut chart = ChartBuilder::on(area)
-        .margin(8)
-        .margin_right(16)
-        .x_label_area_size(34)
-        .y_label_area_size(62)
+    let mut chart = ChartBuilder::on(&area)
+        .margin_right(20)
+        .margin_bottom(6)
+        .x_label_area_size(36)
+        .y_label_area_size(MARGIN)
         .build_cartesian_2d(0.0..seconds, 0.0..panel.top)?;
-    let storm = [(start.as_secs_f64(), 0.0), (end.as_secs_f64(), panel.top)];
+
+    let Range { start, end } = played.timeline.storm();
+    let (start, end) = (start.as_secs_f64(), end.as_secs_f64());
+    let storm = [(start, 0.0), (end, panel.top)];
     chart.draw_series([Rectangle::new(storm, STORM.filled())])?;
+
     let decimals = if seconds < 5.0 { 1 } else { 0 };
     chart
         .configure_mesh()
+        .disable_x_mesh()
         .light_line_style(TRANSPARENT)
         .bold_line_style(GRID)
         .axis_style(INK)
         .x_labels(12)
-        .y_labels(5)
+        .y_labels(6)
         .x_label_formatter(&|x| format!("{x:.decimals$}"))
         .y_label_formatter(&|y| format!("{y:.0}"))
         .x_desc("time, s")
-        .y_desc(panel.label)
         .label_style(text.clone())
-        .axis_desc_style(text.clone())
+        .axis_desc_style(text)
         .draw()?;
-    for line in &panel.lines {
-        let style = line.color.stroke_width(3);
-        chart
-            .draw_series(LineSeries::new(line.points.iter().copied(), style))?
-            .label(line.name)
-            .legend(move |(x, y)| PathElement::new([(x, y), (x + 18, y)], style));
+    for note in panel.notes {
+        let (x, y) = note.at;
+        if note.underlined {
+            let ends = [(0.0, y), (seconds, y)];
+            chart.draw_series(DashedLineSeries::new(
+                ends,
+                6,
+                5,
+                note.color.stroke_width(1),
+            ))?;
+        }
+        let at = (x + 0.01 * seconds, y + 0.1 * panel.top);
+        let style = (FONT, 13).into_font().color(&note.color);
+        chart.draw_series([Text::new(note.text, at, style)])?;
     }
-    chart
-        .configure_series_labels()
-        .position(SeriesLabelPosition::UpperLeft)
-        .background_style(WHITE.mix(0.8))
-        .label_font(text)
-        .draw()?;
+    for line in &panel.lines {
+        let points = line.points.iter().copied();
+        chart.draw_series(LineSeries::new(points, line.color.stroke_width(2)))?;
+    }
+    Ok(())
+}
+
+/// What the panel shows, in bold, and the names of its lines in their colors.
+fn draw_caption(area: &Area<'_>, panel: &Panel) -> Result<(), Box<dyn Error>> {
+    const MIDDLE: i32 = 13;
+    let title = (FONT, 15, FontStyle::Bold).into_font().color(&INK);
+    area.draw(&Text::new(panel.title, (MARGIN, MIDDLE - 7), title))?;
+    for (number, line) in (0..).zip(&panel.lines) {
+        let x = MARGIN + 220 + 170 * number;
+        let dash = [(x, MIDDLE), (x + 22, MIDDLE)];
+        area.draw(&PathElement::new(dash, line.color.stroke_width(3)))?;
+        let name = (FONT, 15).into_font().color(&line.color);
+        area.draw(&Text::new(line.name, (x + 30, MIDDLE - 7), name))?;
+    }
     Ok(())
 }

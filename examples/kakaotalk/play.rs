@@ -1,5 +1,6 @@
 //! Plays an incident in real time, and writes down what became of every request.
 
+use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::unbounded;
@@ -23,10 +24,12 @@ pub(crate) struct Stage {
 /// What became of one request. Times are since the beginning of its incident.
 pub(crate) struct Trace {
     pub(crate) due: Duration,
+    /// When it was sent, which should be when it was due.
+    pub(crate) sent: Duration,
     pub(crate) class: usize,
-    pub(crate) admitted: bool,
     /// What it saw when it arrived, itself not counted.
     pub(crate) utilization: f64,
+    pub(crate) admitted: bool,
     pub(crate) replied: Option<Duration>,
 }
 
@@ -45,6 +48,7 @@ pub(crate) struct Played {
     pub(crate) storm: Storm,
     pub(crate) server: &'static str,
     pub(crate) classes: &'static [&'static str],
+    pub(crate) sheds: Option<&'static str>,
     pub(crate) exact: Option<Vec<f64>>,
     pub(crate) timeline: Timeline,
     pub(crate) traces: Vec<Trace>,
@@ -63,52 +67,59 @@ impl Stage {
         }
     }
 
+    /// Plays one row of the table, until all that was begun is done.
     pub(crate) fn play<C>(&mut self, row: &Row<C>) -> Played
     where
         C: Class + for<'a> From<&'a Request>,
     {
-        self.progress
-            .set_message(format!("{}, {}", row.incident, row.server));
-        self.seed = self.seed.wrapping_add(1);
-        let requests = traffic::requests(self.timeline, row.storm.load, self.seed);
-        let mut traces = Vec::with_capacity(requests.len());
-        let (replies, inbox) = unbounded();
-        let server = Server::open(&row.door);
+        let Row { storm, design, .. } = *row;
+        let message = format!("{}, {}", row.incident, design.name);
+        self.progress.set_message(message);
         let before = self.progress.position();
+        self.seed = self.seed.wrapping_add(1);
+        let requests = traffic::requests(self.timeline, storm.load, self.seed);
+
+        let server = Server::open(&design.door);
+        let (replies, inbox) = unbounded();
+        let mut traces = Vec::with_capacity(requests.len());
         let begin = Instant::now();
         for (number, request) in requests.iter().enumerate() {
             let Request { due, work, .. } = *request;
             traffic::wait_until(begin + due);
+            let sent = begin.elapsed();
             let class = C::from(request);
-            let utilization = server.utilization();
+            let utilization = design.door.utilization();
             let replies = replies.clone();
             let admitted = server.offer(class, move |began| {
-                std::thread::sleep((began + work).saturating_duration_since(Instant::now()));
-                replies
-                    .send((number, begin.elapsed()))
-                    .expect("the inbox is open until all threads have ended");
+                // The backend answers when it answers, however late this thread was awake.
+                sleep((began + work).saturating_duration_since(Instant::now()));
+                let reply = (number, begin.elapsed());
+                replies.send(reply).expect("the inbox outlives the server");
             });
-            let class = class.index();
             traces.push(Trace {
                 due,
-                class,
-                admitted,
+                sent,
+                class: class.index(),
                 utilization,
+                admitted,
                 replied: None,
             });
             self.progress.set_position(before + in_millis(due));
         }
         drop(server);
+        assert_eq!(design.door.utilization(), 0.0, "a permit was lost");
+
         for (number, replied) in inbox.try_iter() {
             traces[number].replied = Some(replied);
         }
         Played {
             name: row.name,
             incident: row.incident,
-            storm: row.storm,
-            server: row.server,
+            storm,
+            server: design.name,
             classes: C::NAMES,
-            exact: row.exact.clone(),
+            sheds: design.sheds,
+            exact: design.exact.map(|exact| exact(storm.load)),
             timeline: self.timeline,
             traces,
         }

@@ -25,14 +25,24 @@ pub(crate) enum Door<C: 'static> {
     Wall(&'static Floodwall<C>),
 }
 
+impl<C: Class> Door<C> {
+    /// Threads at work / capacity.
+    pub(crate) fn utilization(&self) -> f64 {
+        match self {
+            Door::Queue | Door::NoQueue => ACTIVE.utilization(),
+            Door::Wall(wall) => wall.utilization(),
+        }
+    }
+}
+
 /// A door, and the threads behind it.
-pub(crate) struct Server<'a, C: 'static> {
-    door: &'a Door<C>,
+pub(crate) struct Server<C: 'static> {
+    door: &'static Door<C>,
     pool: Pool,
 }
 
-impl<'a, C: Class> Server<'a, C> {
-    pub(crate) fn open(door: &'a Door<C>) -> Self {
+impl<C: Class> Server<C> {
+    pub(crate) fn open(door: &'static Door<C>) -> Self {
         let pool = match door {
             Door::Queue => Pool::new(CAPACITY, unbounded()),
             Door::NoQueue => Pool::new(CAPACITY, bounded(0)),
@@ -58,14 +68,6 @@ impl<'a, C: Class> Server<'a, C> {
                 Ok(permit) => self.pool.accept(permit.wrap(move || handler(now))),
                 Err(_) => false,
             },
-        }
-    }
-
-    /// Threads at work / capacity.
-    pub(crate) fn utilization(&self) -> f64 {
-        match self.door {
-            Door::Queue | Door::NoQueue => ACTIVE.utilization(),
-            Door::Wall(wall) => wall.utilization(),
         }
     }
 }

@@ -5,6 +5,8 @@
 //! time that an admitted request stays. Poisson arrivals see time averages (R. W. Wolff, 1982), so
 //! the share admitted is the time average of the probability to be admitted.
 
+use std::ops::RangeInclusive;
+
 /// One class of requests: what it offers, and what it may have.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Stream {
@@ -15,7 +17,20 @@ pub(crate) struct Stream {
     pub(crate) ramp: Ramp,
 }
 
-/// A reject probability that climbs from 0 at `lo` to 1 at `hi`, but never above `ceiling`.
+impl Stream {
+    /// A share reaches from the guarantee to the cap.
+    pub(crate) const fn new(load: f64, share: RangeInclusive<usize>, ramp: Ramp) -> Stream {
+        Stream {
+            load,
+            guarantee: *share.start(),
+            cap: *share.end(),
+            ramp,
+        }
+    }
+}
+
+/// A reject probability that climbs from 0 at `lo` to 1 at `hi`, straight or by a power, but never
+/// above `ceiling`.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Ramp {
     pub(crate) lo: f64,
@@ -39,6 +54,7 @@ impl Ramp {
         }
     }
 
+    /// The reject probability at this utilization.
     fn reject(&self, utilization: f64) -> f64 {
         let climbed = if utilization < self.lo {
             0.0
@@ -65,10 +81,10 @@ pub(crate) fn erlang_b(load: f64, servers: usize) -> f64 {
 
 /// The share of each stream that is admitted under any shares, where nothing is shed.
 ///
-/// The set of states is coordinate convex: who is in it may leave and stays in it. So the
-/// probability of a state is a product of one factor per class, `load^n / n!` (J. M. Aein, 1978;
-/// F. Kamoun and L. Kleinrock, 1980, for guarantees and caps), and no more is asked of the times
-/// that requests stay than their mean.
+/// The legal states are coordinate convex: whoever leaves, leaves a legal one. So the probability of
+/// a state is a product of one factor per class, `load^n / n!` (J. M. Aein, 1978; F. Kamoun and
+/// L. Kleinrock, 1980, for guarantees and caps), and no more is asked of the times that requests
+/// stay than their mean.
 pub(crate) fn product_form(capacity: usize, streams: &[Stream]) -> Vec<f64> {
     let states = legal_states(capacity, streams);
     let weights = states
@@ -113,15 +129,14 @@ pub(crate) fn chain(capacity: usize, streams: &[Stream]) -> Vec<f64> {
     let states = legal_states(capacity, streams);
     let mut steps = Vec::new();
     for (above, state) in states.iter().enumerate() {
-        for (class, stream) in streams
-            .iter()
-            .enumerate()
-            .filter(|(class, _)| state[*class] > 0)
-        {
-            let mut left = state.clone();
-            left[class] -= 1;
-            let below = states.partition_point(|other| *other < left);
-            let accept = acceptance(capacity, streams, &left, class);
+        for (class, stream) in streams.iter().enumerate() {
+            if state[class] == 0 {
+                continue;
+            }
+            let mut one_left = state.clone();
+            one_left[class] -= 1;
+            let below = states.partition_point(|other| *other < one_left);
+            let accept = acceptance(capacity, streams, &one_left, class);
             steps.push((above, below, state[class] as f64));
             steps.push((below, above, stream.load * accept));
         }

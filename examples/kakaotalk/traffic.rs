@@ -19,10 +19,11 @@ pub(crate) struct Load {
 }
 
 impl Load {
-    pub(crate) const CALM: Load = Load {
-        message: 40.0,
-        login: 10.0,
-    };
+    pub(crate) const CALM: Load = Load::new(40.0, 10.0);
+
+    pub(crate) const fn new(message: f64, login: f64) -> Load {
+        Load { message, login }
+    }
 }
 
 /// Calm, storm, recovery: how long each takes.
@@ -81,7 +82,7 @@ pub(crate) enum Cause {
 
 /// What a phone that logs in knows of its owner.
 pub(crate) struct Phone {
-    /// It was asleep, until the alert.
+    /// It was asleep until the alert.
     pub(crate) woke: bool,
     /// Somebody unlocked it since.
     pub(crate) unlocked: bool,
@@ -91,14 +92,20 @@ pub(crate) struct Phone {
 
 impl Phone {
     /// The share of phones that woke, were unlocked, and were used for 3 s or more.
-    pub(crate) const CONVINCING: f64 = 0.05;
+    pub(crate) const WANTED: f64 = 0.05;
 
-    /// One in five is unlocked, and used for up to 4 s.
+    /// One in five was unlocked, and used for up to 4 s since, any time as likely as another.
     fn any(random: &mut Random) -> Phone {
+        let unlocked = random.random_bool(0.2);
+        let used = if unlocked {
+            random.random_range(Duration::ZERO..Duration::from_secs(4))
+        } else {
+            Duration::ZERO
+        };
         Phone {
             woke: true,
-            unlocked: random.random_bool(0.2),
-            used: random.random_range(Duration::ZERO..Duration::from_secs(4)),
+            unlocked,
+            used,
         }
     }
 }

@@ -49,7 +49,7 @@ pub fn kick() {
 /// touches it without an order to those who did before.
 pub struct Data(UnsafeCell<u32>);
 
-// Loom finds out whether it is shared soundly: that is what it is for.
+// SAFETY: loom finds out whether it is shared soundly: that is what it is for.
 unsafe impl Sync for Data {}
 
 impl Data {

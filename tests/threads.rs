@@ -1,0 +1,329 @@
+//! What real threads can show and the models cannot: many of them, that come and go, on processors
+//! where a compare-exchange may fail for no reason.
+//!
+//! Nothing here waits for time to pass. What must hold does so however the threads are scheduled; a
+//! mistake shows with luck, so there is much of everything.
+
+use std::array;
+use std::cell::Cell;
+use std::collections::VecDeque;
+use std::sync::Barrier;
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use std::thread;
+
+use floodwall::{Ask, Bulkhead, Curve, Draw, Floodwall, Gauge, Reason, Rules, Share};
+
+floodwall::classes! { enum Kind { Message, Login, Batch } }
+
+/// More than there are seats and stripes to count at, whatever else runs.
+const THREADS: usize = 48;
+
+/// Message is always admitted, login is shed by half, and batch is full; or all are closed out.
+const OPEN: Rules<Kind> = Rules::new(
+    1_000,
+    &[
+        Kind::Message.rule(Share::at_most(1_000)),
+        Kind::Login
+            .rule(Share::at_most(1_000))
+            .shed(Curve::ALWAYS.capped(0.5)),
+        Kind::Batch.rule(Share::at_most(0)),
+    ],
+);
+
+/// What was answered: admitted, shed, class full, pool full; per class.
+type Tally = [[u64; 4]; 3];
+
+/// Admits once of each class, notes the answers, and gives back.
+fn visit(wall: &Floodwall<Kind>, tally: &mut Tally) {
+    for (kind, counts) in [Kind::Message, Kind::Login, Kind::Batch]
+        .into_iter()
+        .zip(tally)
+    {
+        let answer = match wall.admit(kind).map_err(|rejection| rejection.reason) {
+            Ok(_permit) => 0,
+            Err(Reason::Shed { .. }) => 1,
+            Err(Reason::ClassFull { .. }) => 2,
+            Err(_) => 3,
+        };
+        counts[answer] += 1;
+    }
+}
+
+fn add(sum: &mut Tally, tally: Tally) {
+    for (sum, count) in sum.as_flattened_mut().iter_mut().zip(tally.as_flattened()) {
+        *sum += count;
+    }
+}
+
+/// What the wall counted.
+fn counted(wall: &Floodwall<Kind>) -> Tally {
+    let snapshot = wall.snapshot();
+    array::from_fn(|class| {
+        let class = &snapshot.classes()[class];
+        assert_eq!(class.in_use, 0);
+        [
+            class.admitted,
+            class.shed,
+            class.class_full,
+            class.pool_full,
+        ]
+    })
+}
+
+#[test]
+fn counters_lose_nothing_among_many_threads() {
+    let wall = Floodwall::from_rules(OPEN);
+    let all_are_here = Barrier::new(THREADS);
+    let mut sum = Tally::default();
+    thread::scope(|scope| {
+        let visitor = || {
+            all_are_here.wait();
+            let mut tally = Tally::default();
+            for _ in 0..10_000 {
+                visit(&wall, &mut tally);
+            }
+            // Nobody leaves a seat before everybody has sat or stood.
+            all_are_here.wait();
+            tally
+        };
+        let visitors: Vec<_> = (0..THREADS).map(|_| scope.spawn(visitor)).collect();
+        for visitor in visitors {
+            add(&mut sum, visitor.join().unwrap());
+        }
+    });
+    assert_eq!(counted(&wall), sum);
+    let [[messages, ..], [logins, shed, ..], [.., batches, _]] = sum;
+    assert_eq!([messages, logins + shed, batches], [480_000; 3]);
+}
+
+/// Seats pass from those that end to those that begin, and there are never enough.
+#[test]
+fn counters_lose_nothing_while_threads_come_and_go() {
+    const AT_ONCE: usize = 24;
+    let wall = Floodwall::from_rules(OPEN);
+    let mut sum = Tally::default();
+    thread::scope(|scope| {
+        let visitor = || {
+            let mut tally = Tally::default();
+            for _ in 0..50 {
+                visit(&wall, &mut tally);
+            }
+            tally
+        };
+        let mut visitors = VecDeque::new();
+        for _ in 0..2_000 {
+            visitors.push_back(scope.spawn(visitor));
+            if visitors.len() == AT_ONCE {
+                add(&mut sum, visitors.pop_front().unwrap().join().unwrap());
+            }
+        }
+        for visitor in visitors {
+            add(&mut sum, visitor.join().unwrap());
+        }
+    });
+    assert_eq!(counted(&wall), sum);
+    assert_eq!(sum.as_flattened().iter().sum::<u64>(), 300_000);
+}
+
+/// Destructors of a thread's own variables run before or after the library's, which gives up the
+/// thread's seat: both may admit, and so may a thread that never did before.
+#[test]
+fn counters_lose_nothing_of_what_is_admitted_while_a_thread_ends() {
+    const LATE_VISITS: u64 = 500;
+    static WALL: Floodwall<Kind> = Floodwall::from_rules(OPEN);
+    static IN_ALL: AtomicU64 = AtomicU64::new(0);
+
+    /// Visits when it is dropped.
+    struct Late;
+    impl Drop for Late {
+        fn drop(&mut self) {
+            for _ in 0..LATE_VISITS {
+                drop(WALL.admit(Kind::Message).unwrap());
+            }
+            IN_ALL.fetch_add(LATE_VISITS, Ordering::Relaxed);
+        }
+    }
+
+    thread_local! {
+        static BEFORE: Cell<Option<Late>> = const { Cell::new(None) };
+        static AFTER: Cell<Option<Late>> = const { Cell::new(None) };
+    }
+
+    let end = |thread: u64| {
+        BEFORE.set(Some(Late));
+        if thread % 3 > 0 {
+            drop(WALL.admit(Kind::Message).unwrap());
+            IN_ALL.fetch_add(1, Ordering::Relaxed);
+        }
+        if thread % 3 > 1 {
+            AFTER.set(Some(Late));
+        }
+    };
+    for _ in 0..20 {
+        let threads: Vec<_> = (0..30).map(|i| thread::spawn(move || end(i))).collect();
+        for thread in threads {
+            thread.join().unwrap();
+        }
+    }
+    let in_all = IN_ALL.load(Ordering::Relaxed);
+    assert_eq!(in_all, 600 * LATE_VISITS + 400 + 200 * LATE_VISITS);
+    assert_eq!(WALL.snapshot().classes()[0].admitted, in_all);
+}
+
+/// Rules change all the time; what holds under all of them holds throughout.
+#[test]
+fn no_limit_is_exceeded_and_no_guarantee_refused_while_rules_change() {
+    const GUARANTEE: u32 = 2;
+    let rules = |capacity, borrowed| {
+        Rules::new(
+            capacity,
+            &[
+                Kind::Message
+                    .rule(Share::exactly(GUARANTEE))
+                    .shed(Curve::ALWAYS),
+                Kind::Login.rule(Share::at_most(borrowed)),
+                Kind::Batch.rule(Share::at_most(1)).shed(Curve::NEVER),
+            ],
+        )
+    };
+    // The pool has room for the guarantee and the most that the others ever hold.
+    let all_rules = [rules(6, 3), rules(7, 1), rules(8, 2)];
+    let (most, most_in_all) = ([GUARANTEE, 3, 1], 6);
+
+    let wall = Floodwall::from_rules(all_rules[0]);
+    let held: [AtomicU32; 3] = Default::default();
+    let in_all = AtomicU32::new(0);
+    let is_over = AtomicBool::new(false);
+    let visit = |kind: Kind| {
+        let Ok(permit) = wall.admit(kind) else {
+            return false;
+        };
+        let class = kind as usize;
+        let now = held[class].fetch_add(1, Ordering::Relaxed) + 1;
+        assert!(now <= most[class], "{now} of {kind:?}");
+        let now = in_all.fetch_add(1, Ordering::Relaxed) + 1;
+        assert!(now <= most_in_all, "{now} in all");
+        in_all.fetch_sub(1, Ordering::Relaxed);
+        held[class].fetch_sub(1, Ordering::Relaxed);
+        drop(permit);
+        true
+    };
+    thread::scope(|scope| {
+        let (visit, is_over) = (&visit, &is_over);
+        for _ in 0..GUARANTEE {
+            scope.spawn(move || {
+                while !is_over.load(Ordering::Relaxed) {
+                    assert!(visit(Kind::Message), "a guarantee was refused");
+                }
+            });
+        }
+        for kind in [Kind::Login, Kind::Batch] {
+            for _ in 0..4 {
+                scope.spawn(move || {
+                    while !is_over.load(Ordering::Relaxed) {
+                        visit(kind);
+                    }
+                });
+            }
+        }
+        for change in 0..30_000 {
+            wall.set_rules(all_rules[change % 3]);
+        }
+        is_over.store(true, Ordering::Relaxed);
+    });
+    let snapshot = wall.snapshot();
+    assert!(snapshot.classes().iter().all(|class| class.in_use == 0));
+    assert_eq!(wall.rules(), all_rules[29_999 % 3]);
+}
+
+#[test]
+fn a_bulkhead_is_never_overfull_while_its_limit_changes() {
+    let room = Bulkhead::new(1);
+    let held = AtomicU32::new(0);
+    let is_over = AtomicBool::new(false);
+    thread::scope(|scope| {
+        for permits in [1, 1, 1, 2, 2, 3] {
+            let (room, held, is_over) = (&room, &held, &is_over);
+            scope.spawn(move || {
+                while !is_over.load(Ordering::Relaxed) {
+                    if let Ok(_permit) = room.try_acquire_many(permits) {
+                        let now = held.fetch_add(permits, Ordering::Relaxed) + permits;
+                        assert!(now <= 4, "{now} permits are out");
+                        held.fetch_sub(permits, Ordering::Relaxed);
+                    }
+                }
+            });
+        }
+        for change in 0..300_000 {
+            room.set_limit(change % 5);
+        }
+        is_over.store(true, Ordering::Relaxed);
+    });
+    assert_eq!((room.in_use(), room.limit()), (0, 299_999 % 5));
+}
+
+#[test]
+fn a_gauge_loses_nobody() {
+    let gauge = Gauge::new(8);
+    thread::scope(|scope| {
+        for _ in 0..8 {
+            scope.spawn(|| {
+                for _ in 0..50_000 {
+                    let _active = gauge.enter();
+                    assert!((1..=8).contains(&gauge.active()));
+                }
+            });
+        }
+    });
+    assert_eq!(gauge.active(), 0);
+    assert!((1..=8).contains(&gauge.peak()));
+}
+
+/// A step at a half lets the class borrow one half and no more, whoever lost which race.
+#[test]
+fn nobody_borrows_past_the_curve() {
+    let rule = |kind: Kind| kind.rule(Share::at_most(8)).shed(Curve::step(0.5));
+    let wall = Floodwall::new(8, &[Kind::Message, Kind::Login, Kind::Batch].map(rule));
+    let held = AtomicU32::new(0);
+    thread::scope(|scope| {
+        for _ in 0..8 {
+            scope.spawn(|| {
+                for _ in 0..100_000 {
+                    let permits = [(); 2].map(|()| {
+                        let permit = wall.admit(Kind::Login).ok()?;
+                        let now = held.fetch_add(1, Ordering::Relaxed) + 1;
+                        assert!(now <= 4, "{now} of 8 were borrowed");
+                        Some(permit)
+                    });
+                    for permit in permits.into_iter().flatten() {
+                        held.fetch_sub(1, Ordering::Relaxed);
+                        drop(permit);
+                    }
+                }
+            });
+        }
+    });
+    assert_eq!(wall.utilization(), 0.0);
+}
+
+/// The same draw for every try: whoever would be shed is shed, whoever is in the way.
+#[test]
+fn an_admission_is_judged_by_one_draw_however_often_it_is_tried() {
+    let rule = |kind: Kind| {
+        kind.rule(Share::at_most(100))
+            .shed(Curve::ALWAYS.capped(0.5))
+    };
+    let wall = Floodwall::new(100, &[Kind::Message, Kind::Login, Kind::Batch].map(rule));
+    let below = Ask::new().draw(Draw::from((1 << 31) - 1));
+    let above = Ask::new().draw(Draw::from(1 << 31));
+    thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                for _ in 0..50_000 {
+                    assert!(wall.admit_with(Kind::Login, above).is_ok());
+                    assert!(wall.admit_with(Kind::Login, below).is_err());
+                }
+            });
+        }
+    });
+}
