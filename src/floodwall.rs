@@ -2,8 +2,8 @@
 //!
 //! # How it works
 //! The word holds the permits in use of every class, and on top an epoch. Two slots hold rules; the
-//! epoch's lowest bit says which one is in force, and every word of a slot carries the epoch that
-//! it was written for.
+//! epoch's lowest bit says which one is in force, and the limits in a slot carry the epoch that they
+//! were written for.
 //!
 //! - *To admit*: load the word; load the slot that its epoch names; if a tag there differs, the
 //!   rules have changed since, so begin again. Judge; compare-exchange the word. The exchange
@@ -13,8 +13,8 @@
 //! - *To change the rules* (one at a time, under a lock that no admission looks at): write the idle
 //!   slot, then step the epoch. Whoever was about to exchange a word of the old epoch fails.
 //!
-//! Curves have words of their own, written before the epoch steps: an admission of the new epoch
-//! has seen them all.
+//! A slot's curves carry no tag. While an epoch lasts, its slot is not written, so whoever exchanges
+//! has asked the right one; and whoever sheds looks whether the epoch still lasts.
 
 use core::fmt;
 use core::marker::PhantomData;
@@ -31,7 +31,6 @@ use crate::permit::Permit;
 use crate::ratio::Ratio;
 use crate::rejection::{Reason, Rejection};
 use crate::rules::{Rule, Rules, RulesError};
-use crate::shed::Shedder;
 use crate::snapshot::{ClassSnapshot, Classes, Snapshot};
 use crate::stripes::Stripes;
 use crate::sync::{AtomicU64, Ordering, constructor};
@@ -96,20 +95,22 @@ pub struct Floodwall<C> {
     ///
     /// The layout is that of [`Lanes`].
     word: CachePadded<AtomicU64>,
-    /// The rules in force, and those to come or gone by. Both slots fit one cache line.
-    slots: CachePadded<[Slot; 2]>,
-    shedders: CachePadded<[Shedder; MAX_CLASSES]>,
+    /// The rules in force, and the previous or the next ones.
+    slots: [CachePadded<Slot>; 2],
     peaks: CachePadded<[Peak; MAX_CLASSES]>,
     given: CachePadded<Given>,
     stripes: Stripes,
     classes: PhantomData<fn() -> C>,
 }
 
-/// [`Limits`], each word with the epoch on top that it was written for.
+/// The rules of one epoch.
 struct Slot {
+    // [`Limits`], each word with the epoch on top that it was written for.
     guarantees: AtomicU64,
     caps: AtomicU64,
     capacity: AtomicU64,
+    /// [`Curve`]s.
+    curves: [AtomicU64; MAX_CLASSES],
 }
 
 /// What a try that does not admit has found.
@@ -201,12 +202,12 @@ impl<C: Class> Floodwall<C> {
         /// A wall with these rules.
         #[must_use]
         pub const fn from_rules(rules: Rules<C>) -> Self {
-            let limits = rules.limits();
+            let slot = Slot::new(&rules.limits(), &rules.curves);
+            // Of epoch 0 too: no word names it until it was written anew.
+            let idle = Slot::new(&rules.limits(), &rules.curves);
             Floodwall {
                 word: CachePadded::new(AtomicU64::new(0)),
-                // Both of epoch 0; the second is not looked at until it was written anew.
-                slots: CachePadded::new([Slot::new(&limits), Slot::new(&limits)]),
-                shedders: CachePadded::new(each_class!(class => Shedder::new(rules.curves[class]))),
+                slots: [CachePadded::new(slot), CachePadded::new(idle)],
                 peaks: CachePadded::new([const { Peak::new() }; MAX_CLASSES]),
                 given: CachePadded::new(Given::new(rules.capacity, &rules.shares)),
                 stripes: Stripes::new(),
@@ -289,17 +290,18 @@ impl<C: Class> Floodwall<C> {
     ) -> Result<u64, Option<Refusal>> {
         let mine = self.stripes.mine(class);
         let word = self.load();
-        let limits = self.limits_of(word).ok_or(None)?;
+        let (limits, slot) = self.rules_of(word).ok_or(None)?;
         match Self::LANES.judge(word, &limits, class, permits) {
             Verdict::Guaranteed => {}
             Verdict::Borrowed => {
-                let curve = self.shedders[class].curve();
+                let curve = slot.curve(class);
                 let seen = Self::seen(word, &limits, pressure);
                 // One draw for all tries.
                 let draw = || *draw.get_or_insert_with(|| mine.draw());
                 // A class without a curve is spared the asking.
                 if curve != Curve::NEVER && curve.sheds(seen, draw) {
-                    return Err(Some(Refusal::Shed { seen, curve }));
+                    let refusal = Refusal::Shed { seen, curve };
+                    return Err(self.still_of_epoch(word).then_some(refusal));
                 }
             }
             Verdict::ClassFull => return Err(Some(Refusal::ClassFull { word, limits })),
@@ -419,7 +421,7 @@ impl<C: Class> Floodwall<C> {
     /// Lock-free: it tries again at most once per change of the rules that completes meanwhile.
     #[must_use]
     pub fn utilization(&self) -> f64 {
-        let (word, limits) = self.read();
+        let (word, limits, _) = self.read();
         Ratio::new(Self::LANES.total(word), limits.capacity).value()
     }
 
@@ -453,7 +455,16 @@ impl<C: Class> Floodwall<C> {
     }
 
     fn snapshot_with(&self, peak: impl Fn(usize) -> u32) -> Snapshot {
-        let (word, limits) = self.read();
+        let (word, limits, curves) = loop {
+            let (word, limits, slot) = self.read();
+            let mut curves = [Curve::NEVER; MAX_CLASSES];
+            for (class, curve) in curves.iter_mut().enumerate().take(C::NAMES.len()) {
+                *curve = slot.curve(class);
+            }
+            if self.still_of_epoch(word) {
+                break (word, limits, curves);
+            }
+        };
         let utilization = Ratio::new(Self::LANES.total(word), limits.capacity).value();
         let mut classes = Classes {
             count: C::NAMES.len(),
@@ -471,7 +482,7 @@ impl<C: Class> Floodwall<C> {
                 reject_probability: if in_use < guarantee {
                     0.0
                 } else {
-                    self.shedders[class].curve().probability(utilization)
+                    curves[class].probability(utilization)
                 },
                 peak: peak(class).max(in_use),
                 admitted: counts.admitted,
@@ -496,8 +507,8 @@ impl<C: Class> Floodwall<C> {
         self.rules_given(&self.given.lock())
     }
 
-    /// Changes the rules. Nobody loses a permit; the shares and the capacity switch as one, and so
-    /// does each curve. Rules that are equal to those in force are no change.
+    /// Changes all rules as one. Nobody loses a permit. Rules that are equal to those in force are
+    /// no change.
     ///
     /// # Progress
     /// Waits while another thread changes the rules. No admission ever waits for a change.
@@ -507,6 +518,28 @@ impl<C: Class> Floodwall<C> {
     pub fn set_rules(&self, rules: Rules<C>) {
         let changed = self.change(|_| Ok(rules));
         debug_assert!(changed.is_ok(), "rules are checked when they are made");
+    }
+
+    /// Changes the rules of some classes, and leaves the rest as it is, whoever else changes it:
+    /// shed all logins now, say. Otherwise as [`set_rules`](Self::set_rules).
+    ///
+    /// # Errors
+    /// As [`Rules::with`]; nothing is changed then.
+    ///
+    /// # Examples
+    /// ```
+    /// # use floodwall::{Curve, Floodwall, Share, classes};
+    /// # classes! { enum Kind { Message, Login } }
+    /// # static WALL: Floodwall<Kind> = Floodwall::new(100, &[
+    /// #     Kind::Message.rule(Share::at_least(50)),
+    /// #     Kind::Login.rule(Share::at_most(50)),
+    /// # ]);
+    /// WALL.update_rules(&[Kind::Login.rule(Share::at_most(50)).shed(Curve::ALWAYS)])?;
+    /// assert!(WALL.admit(Kind::Login).is_err());
+    /// # Ok::<(), floodwall::RulesError>(())
+    /// ```
+    pub fn update_rules(&self, rules: &[Rule<C>]) -> Result<(), RulesError> {
+        self.change(|now| now.with(rules))
     }
 
     /// Changes the capacity alone. Zero closes the wall for draining: guarantees are void, and
@@ -537,25 +570,32 @@ impl<C: Class> Floodwall<C> {
         given.set_capacity(new.capacity);
         for class in 0..C::NAMES.len() {
             given.set_share(class, new.shares[class]);
-            self.shedders[class].set_curve(new.curves[class]);
         }
         let step = Self::LANES.next_epoch();
-        // ORDERING: Relaxed, for only the epoch is of interest, and only holders of the lock step it.
-        let next = self.word.load(Ordering::Relaxed).wrapping_add(step);
-        self.slots[Self::LANES.slot(next)].write(Self::LANES, next, &new.limits());
+        let next = self.epoch_under(&given).wrapping_add(step);
+        let curves = &new.curves[..C::NAMES.len()];
+        self.slots[Self::LANES.slot(next)].write(Self::LANES, next, &new.limits(), curves);
         // ORDERING: Release pairs with the Acquire in `load` and in the admission's exchange:
-        // whoever sees the new epoch sees its slot, its curves, and all that preceded the change.
+        // whoever sees the new epoch sees its slot, and all that preceded the change.
         self.word.fetch_add(step, Ordering::Release);
         Ok(())
     }
 
     fn rules_given(&self, given: &Locked<'_>) -> Rules<C> {
-        Rules {
-            capacity: given.capacity(),
-            shares: core::array::from_fn(|class| given.share(class)),
-            curves: core::array::from_fn(|class| self.shedders[class].curve()),
-            of: PhantomData,
+        let slot = &self.slots[Self::LANES.slot(self.epoch_under(given))];
+        let mut rules = Rules::none(given.capacity());
+        for class in 0..C::NAMES.len() {
+            rules.shares[class] = given.share(class);
+            rules.curves[class] = slot.curve(class);
         }
+        rules
+    }
+
+    /// A word of the epoch that lasts as long as the lock is held.
+    fn epoch_under(&self, _given: &Locked<'_>) -> u64 {
+        // ORDERING: Relaxed, for only holders of the lock step the epoch, and the lock hands over
+        // what they did.
+        self.word.load(Ordering::Relaxed)
     }
 
     #[inline]
@@ -566,25 +606,34 @@ impl<C: Class> Floodwall<C> {
         self.word.load(Ordering::Acquire)
     }
 
-    /// A word, and the limits of its epoch.
-    fn read(&self) -> (u64, Limits) {
+    /// A word, and the rules of its epoch.
+    fn read(&self) -> (u64, Limits, &Slot) {
         loop {
             let word = self.load();
-            if let Some(limits) = self.limits_of(word) {
-                return (word, limits);
+            if let Some((limits, slot)) = self.rules_of(word) {
+                return (word, limits, slot);
             }
         }
     }
 
-    /// The limits of this word's epoch; none if the rules have changed since it was loaded.
+    /// The limits of this word's epoch, and the slot that has its curves; nothing if the rules have
+    /// changed since it was loaded.
     ///
     /// Only the slot that the epoch names can carry it. Looking at both in turn spares the loads
     /// from waiting for the word.
     #[inline]
-    fn limits_of(&self, word: u64) -> Option<Limits> {
-        let [even, odd] = &*self.slots;
-        even.read(Self::LANES, word)
-            .or_else(|| odd.read(Self::LANES, word))
+    fn rules_of(&self, word: u64) -> Option<(Limits, &Slot)> {
+        let [even, odd] = &self.slots;
+        match even.limits(Self::LANES, word) {
+            Some(limits) => Some((limits, even)),
+            None => Some((odd.limits(Self::LANES, word)?, odd)),
+        }
+    }
+
+    /// Whether the epoch of this word still lasts: if so, curves that were read since it was loaded
+    /// are those of its epoch.
+    fn still_of_epoch(&self, word: u64) -> bool {
+        Self::LANES.same_epoch(word, [self.load(); 3])
     }
 }
 
@@ -616,34 +665,35 @@ impl<C: Class> Rules<C> {
 impl Slot {
     constructor! {
         /// A slot of epoch 0.
-        const fn new(limits: &Limits) -> Self {
+        const fn new(limits: &Limits, curves: &[Curve; MAX_CLASSES]) -> Self {
             Slot {
                 guarantees: AtomicU64::new(limits.guarantees),
                 caps: AtomicU64::new(limits.caps),
                 capacity: AtomicU64::new(limits.capacity),
+                curves: each_class!(class => AtomicU64::new(curves[class].to_word())),
             }
         }
     }
 
-    /// Writes the limits for the epoch of `word`.
-    fn write(&self, lanes: Lanes, word: u64, limits: &Limits) {
-        let Limits {
-            guarantees,
-            caps,
-            capacity,
-        } = *limits;
-        // ORDERING: Release pairs with the Acquire in `read`: whoever sees a tag that is too new
-        // sees, when it loads the word again, an epoch that is newer than its own too.
+    /// Writes the rules for the epoch of `word`.
+    fn write(&self, lanes: Lanes, word: u64, limits: &Limits, curves: &[Curve]) {
+        let tagged = |content| lanes.tagged(word, content);
+        // ORDERING: Release pairs with the Acquire in `limits` and in `curve`: whoever sees what is
+        // too new for its word sees, when it loads the word again, a newer epoch too.
         self.guarantees
-            .store(lanes.tagged(word, guarantees), Ordering::Release);
-        self.caps.store(lanes.tagged(word, caps), Ordering::Release);
+            .store(tagged(limits.guarantees), Ordering::Release);
+        self.caps.store(tagged(limits.caps), Ordering::Release);
         self.capacity
-            .store(lanes.tagged(word, capacity), Ordering::Release);
+            .store(tagged(limits.capacity), Ordering::Release);
+        for (place, curve) in self.curves.iter().zip(curves) {
+            // ORDERING: Release, as above.
+            place.store(curve.to_word(), Ordering::Release);
+        }
     }
 
     /// The limits, if they are those of the epoch of `word`.
     #[inline]
-    fn read(&self, lanes: Lanes, word: u64) -> Option<Limits> {
+    fn limits(&self, lanes: Lanes, word: u64) -> Option<Limits> {
         // ORDERING: Acquire pairs with the Release in `write`.
         let guarantees = self.guarantees.load(Ordering::Acquire);
         let caps = self.caps.load(Ordering::Acquire);
@@ -656,6 +706,12 @@ impl Slot {
             caps: lanes.content(caps),
             capacity: lanes.content(capacity),
         })
+    }
+
+    #[inline]
+    fn curve(&self, class: usize) -> Curve {
+        // ORDERING: Acquire pairs with the Release in `write`.
+        Curve::from_word(self.curves[class].load(Ordering::Acquire))
     }
 }
 

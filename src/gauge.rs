@@ -103,7 +103,8 @@ impl Gauge {
     /// The most that were active at once since the last [`take_peak`](Self::take_peak).
     #[must_use]
     pub fn peak(&self) -> u32 {
-        self.rest.peak.get()
+        // Never less than what is active, not even between the two steps of `take_peak`.
+        self.rest.peak.get().max(self.active())
     }
 
     /// The peak; a new one begins with what is active now.

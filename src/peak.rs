@@ -23,8 +23,8 @@ impl Peak {
         self.0.load(Ordering::Relaxed)
     }
 
-    /// The peak; a new one begins at the count as it stands, which `now` reads afterwards, so that
-    /// what is in use all along counts for both.
+    /// The peak; a new one begins at the count as it stands, which `now` reads afterwards. What is in
+    /// flight meanwhile may be missing from the new one.
     pub(crate) fn take(&self, now: impl FnOnce() -> u32) -> u32 {
         let peak = self.0.swap(0, Ordering::Relaxed);
         self.raise(now());

@@ -61,8 +61,10 @@ impl<'a> Permit<'a> {
     /// # Ok::<(), floodwall::Full>(())
     /// ```
     pub fn wrap<R, F: FnOnce() -> R>(self, f: F) -> impl FnOnce() -> R + use<'a, R, F> {
+        // Whether it runs or not, what `f` holds is dropped first, under the permit.
+        let job = (f, self);
         move || {
-            let _permit = self;
+            let (f, _permit) = job;
             f()
         }
     }
@@ -131,8 +133,9 @@ mod owned {
 
         /// What [`Permit::wrap`] does, for a permit of one's own.
         pub fn wrap<R, F: FnOnce() -> R>(self, f: F) -> impl FnOnce() -> R + use<T, R, F> {
+            let job = (f, self);
             move || {
-                let _permit = self;
+                let (f, _permit) = job;
                 f()
             }
         }

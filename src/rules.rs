@@ -121,7 +121,7 @@ pub struct Rules<C> {
     /// One per class; those beyond the last class are never looked at.
     pub(crate) shares: [Share; MAX_CLASSES],
     pub(crate) curves: [Curve; MAX_CLASSES],
-    pub(crate) of: PhantomData<fn() -> C>,
+    of: PhantomData<fn() -> C>,
 }
 
 impl<C: Class> Rules<C> {
@@ -151,12 +151,7 @@ impl<C: Class> Rules<C> {
         if Self::COUNT == 0 || Self::COUNT > MAX_CLASSES {
             return Err(RulesError::ClassCount { count: Self::COUNT });
         }
-        let mut all = Rules {
-            capacity,
-            shares: [Share::at_most(0); MAX_CLASSES],
-            curves: [Curve::NEVER; MAX_CLASSES],
-            of: PhantomData,
-        };
+        let mut all = Rules::none(capacity);
         let given = match all.take_over(rules) {
             Ok(given) => given,
             Err(error) => return Err(error),
@@ -219,6 +214,16 @@ impl<C: Class> Rules<C> {
     #[track_caller]
     pub fn curve(&self, class: C) -> Curve {
         self.curves[index_of(class)]
+    }
+
+    /// Nothing for anybody: what rules are written into.
+    pub(crate) const fn none(capacity: u32) -> Rules<C> {
+        Rules {
+            capacity,
+            shares: [Share::at_most(0); MAX_CLASSES],
+            curves: [Curve::NEVER; MAX_CLASSES],
+            of: PhantomData,
+        }
     }
 
     /// Writes each rule to its class's place; says which classes were named.

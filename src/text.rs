@@ -4,8 +4,8 @@
 /// Longer texts are cut: a class's name is the only part that can be long.
 const ROOM: usize = 256;
 
-/// What follows the point of a decimal: as fine as a curve can tell apart, and a digit more.
-const DECIMALS: u64 = 1_000_000;
+/// What follows the point of a decimal: fine enough that what is hardly too much does not look right.
+const DECIMALS: u64 = 1_000_000_000_000;
 
 #[derive(Clone, Copy)]
 pub(crate) struct Text {
@@ -41,7 +41,7 @@ impl Text {
         this.byte(b'0' + (number % 10) as u8)
     }
 
-    /// A decimal with up to six digits after the point. What is beyond 10^12 is called infinite.
+    /// A decimal with up to twelve digits after the point.
     pub(crate) const fn decimal(self, number: f64) -> Self {
         if number.is_nan() {
             return self.str("NaN");
@@ -51,8 +51,8 @@ impl Text {
         } else {
             (self, number)
         };
-        if number > 1e12 {
-            return this.str("inf");
+        if number > 1e6 {
+            return this.str("(more than 1000000)");
         }
         let scaled = (number * DECIMALS as f64 + 0.5) as u64;
         let mut this = this.int(scaled / DECIMALS);

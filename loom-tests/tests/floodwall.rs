@@ -28,6 +28,13 @@ fn keep(wall: &Wall, class: Kind) -> Result<(), Rejection> {
     wall.admit(class).map(forget)
 }
 
+/// The same, by the draw that any curve sheds.
+fn borrow(wall: &Wall) -> Result<(), Rejection> {
+    kick();
+    let ask = Ask::new().draw(Draw::from(0));
+    wall.admit_with(A, ask).map(forget)
+}
+
 fn spawn<R: 'static>(
     wall: &Arc<Wall>,
     f: impl FnOnce(&Wall) -> R + 'static,
@@ -144,7 +151,7 @@ fn a_rejection_is_a_judgement_of_one_epoch() {
     });
 }
 
-/// Exact: an admission is a judgement by the rules of one epoch, though they change twice
+/// Exact: nor is anybody admitted by what two sets of rules say together, though they change twice
 /// meanwhile. None of these rules admits; the caps of one with the guarantees of another would.
 #[test]
 fn an_admission_is_a_judgement_of_one_epoch() {
@@ -250,15 +257,70 @@ fn no_admission_borrows_past_the_curve() {
     two_threads(|| {
         let a = A.rule(Share::at_most(2)).shed(Curve::step(0.5));
         let wall = Arc::new(Floodwall::<Kind>::new(2, &[a, B.rule(Share::at_most(2))]));
-        let borrow = |wall: &Wall| {
-            kick();
-            let ask = Ask::new().draw(Draw::from(0));
-            wall.admit_with(A, ask).map(forget).is_ok()
-        };
-        let other = spawn(&wall, borrow);
-        let mine = borrow(&wall);
+        let other = spawn(&wall, |wall| borrow(wall).is_ok());
+        let mine = borrow(&wall).is_ok();
         // The first finds the wall empty; the second finds it half used, and is shed.
         assert!(mine ^ other.join().unwrap());
+    });
+}
+
+/// Exact: shares and curves change as one. Neither of these rules admits; the shares of one with the
+/// curve of the other would.
+#[test]
+fn shares_and_curves_change_as_one() {
+    two_threads(|| {
+        let curved = |cap, curve| {
+            let a = A.rule(Share::at_most(cap)).shed(curve);
+            Rules::new(2, &[a, B.rule(Share::at_most(2))])
+        };
+        let wall = Arc::new(Floodwall::from_rules(curved(2, Curve::ALWAYS)));
+        let setter = spawn(&wall, move |wall| {
+            kick();
+            wall.set_rules(curved(0, Curve::NEVER));
+        });
+        assert!(borrow(&wall).is_err());
+        setter.join().unwrap();
+    });
+}
+
+/// Honest rejection: nobody is shed by a curve that is newer than what it is asked about. The wall is
+/// empty before the curve that sheds when half is used.
+#[test]
+fn a_shed_is_a_judgement_of_one_epoch() {
+    two_changes(|| {
+        let curved = |curve| {
+            let a = A.rule(Share::at_most(2)).shed(curve);
+            Rules::new(2, &[a, B.rule(Share::at_most(2))])
+        };
+        let wall = Arc::new(Floodwall::from_rules(curved(Curve::NEVER)));
+        let permit = wall.admit_owned(B).unwrap();
+        let setter = spawn(&wall, move |wall| {
+            kick();
+            drop(permit);
+            wall.set_rules(curved(Curve::step(0.9)));
+            kick();
+            wall.set_rules(curved(Curve::step(0.5)));
+        });
+        borrow(&wall).unwrap();
+        setter.join().unwrap();
+    });
+}
+
+/// Curve: whoever loses a race is decided by the draw that it had, and takes no other.
+#[test]
+fn an_admission_takes_one_draw() {
+    two_threads(|| {
+        let a = A.rule(Share::at_most(3)).shed(Curve::ALWAYS.capped(0.5));
+        let wall = Arc::new(Floodwall::<Kind>::new(3, &[a, B.rule(Share::at_most(3))]));
+        // The first draw is 0, the second 0.618; the third, 0.236, would shed again.
+        assert!(wall.admit(A).is_err());
+        let permit = wall.admit_owned(B).unwrap();
+        let other = spawn(&wall, move |_| {
+            kick();
+            drop(permit);
+        });
+        keep(&wall, A).unwrap();
+        other.join().unwrap();
     });
 }
 
@@ -271,17 +333,7 @@ fn a_changed_curve_holds_when_it_returns() {
             Rules::new(2, &[a, B.rule(Share::at_most(2))])
         };
         let wall = Arc::new(Floodwall::from_rules(curve(Curve::NEVER)));
-        let borrower = spawn(&wall, |wall| {
-            kick();
-            let ask = Ask::new().draw(Draw::from(0));
-            match wall.admit_with(A, ask).map(forget) {
-                Ok(()) => true,
-                Err(rejection) => {
-                    assert_eq!(rejection.reason.name(), "shed");
-                    false
-                }
-            }
-        });
+        let borrower = spawn(&wall, |wall| borrow(wall).is_ok());
         kick();
         wall.set_rules(curve(Curve::ALWAYS));
         let at_the_change = wall.in_use(A);
@@ -345,6 +397,7 @@ fn a_closed_wall_admits_nothing_and_loses_nothing() {
         });
         kick();
         wall.set_capacity(0).unwrap();
+        kick();
         let rejection = wall.admit(A).map(drop).unwrap_err();
         assert!(matches!(
             rejection.reason,
@@ -377,21 +430,28 @@ fn changes_build_on_each_other() {
     });
 }
 
-/// One coherent picture: permits and limits of one instant.
+/// One coherent picture: limits and curves of one instant. Only the last of these rules sheds.
 #[test]
 fn a_snapshot_is_of_one_epoch() {
     two_changes(|| {
-        let wall = wall(1, Share::exactly(1), Share::at_most(1));
-        let setter = spawn(&wall, |wall| {
+        let at = |capacity, curve| {
+            let b = B.rule(Share::at_most(1)).shed(curve);
+            Rules::new(capacity, &[A.rule(Share::at_most(capacity)), b])
+        };
+        let wall = Arc::new(Floodwall::from_rules(at(1, Curve::NEVER)));
+        let setter = spawn(&wall, move |wall| {
             kick();
-            wall.set_rules(rules(2, Share::exactly(2), Share::at_most(1)));
+            wall.set_rules(at(2, Curve::NEVER));
             kick();
-            wall.set_rules(rules(3, Share::exactly(3), Share::at_most(1)));
+            wall.set_rules(at(3, Curve::ALWAYS));
         });
         kick();
         let snapshot = wall.snapshot();
-        let a = snapshot.classes()[0];
-        assert_eq!((a.guarantee, a.cap), (snapshot.capacity, snapshot.capacity));
+        let [a, b] = snapshot.classes() else {
+            panic!("two classes");
+        };
+        assert_eq!(a.cap, snapshot.capacity);
+        assert_eq!(b.reject_probability == 1.0, snapshot.capacity == 3);
         setter.join().unwrap();
     });
 }
