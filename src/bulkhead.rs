@@ -69,15 +69,16 @@ impl Bulkhead {
     /// Takes one permit, or says at once that none is free.
     ///
     /// # Errors
-    /// [`Full`] if at some instant during the call as many permits as the limit were out.
+    /// [`Full`] if as many permits as the limit were out, in a state no older than anything that
+    /// happens-before the call.
     ///
     /// # Progress
     /// Lock-free: it tries again only when another thread took, gave back or changed the limit
     /// meanwhile (or where the processor lets a compare-exchange fail without a reason). Turning
-    /// away is one load and no write.
+    /// away, if it is full at first sight, is one load and no write.
     ///
     /// # Memory ordering
-    /// All that was done under the permits that are out no more happens-before a take.
+    /// Everything done under permits already given back happens-before a take.
     #[inline]
     pub fn try_acquire(&self) -> Result<Permit<'_>, Full> {
         self.try_acquire_many(1)
@@ -86,7 +87,7 @@ impl Bulkhead {
     /// Takes `permits` permits at once, or none. Zero permits are always there, and hold nothing.
     ///
     /// # Errors
-    /// [`Full`] if at some instant during the call fewer than `permits` were free.
+    /// [`Full`] if fewer than `permits` were free, as in [`try_acquire`](Self::try_acquire).
     ///
     /// # Progress
     /// As [`try_acquire`](Self::try_acquire).
@@ -109,7 +110,7 @@ impl Bulkhead {
         let mut word = self.word.load(Ordering::Relaxed);
         loop {
             if permits > 0 && u64::from(in_use(word)) + unit > u64::from(limit(word)) {
-                return Err(Full::new(word));
+                return Err(Full::new(permits, word));
             }
             // ORDERING: Acquire pairs with the Release of the permits that were given back, and
             // with that of `set_limit`. On failure Relaxed, as for the load above.
@@ -244,10 +245,12 @@ impl fmt::Debug for Bulkhead {
     }
 }
 
-/// Why a [`Bulkhead`] turned somebody away: so many permits were in use, of so many.
+/// Why a [`Bulkhead`] turned somebody away: so many were asked for, with so many in use of so many.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Full {
+    /// Permits asked for.
+    pub asked: u32,
     /// Permits in use at that instant.
     pub in_use: u32,
     /// The limit at that instant.
@@ -256,8 +259,9 @@ pub struct Full {
 
 impl Full {
     #[cold]
-    fn new(word: u64) -> Self {
+    fn new(asked: u32, word: u64) -> Self {
         Full {
+            asked,
             in_use: in_use(word),
             limit: limit(word),
         }
@@ -266,8 +270,21 @@ impl Full {
 
 impl fmt::Display for Full {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Full { in_use, limit } = self;
-        write!(f, "full: {in_use} of {limit} permits in use")
+        let Full {
+            asked,
+            in_use,
+            limit,
+        } = *self;
+        write!(f, "full: {in_use} of {limit} permits in use")?;
+        more_than_one(asked, f)
+    }
+}
+
+/// How many were asked for, where that is not one, as it mostly is.
+pub(crate) fn more_than_one(asked: u32, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    match asked {
+        1 => Ok(()),
+        asked => write!(f, ", {asked} asked for"),
     }
 }
 

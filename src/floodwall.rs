@@ -62,9 +62,12 @@ use alloc::sync::Arc;
 ///   loser was in the way.
 /// - *A change revokes nothing*: lowering a limit below what is in use admits nothing more until
 ///   enough was given back.
-/// - *The limit of it*: an admission that sleeps, between loading the word and exchanging it,
-///   through an exact multiple of 2^8 changes of the rules or more (2^32 with one class, 2^16 with
-///   two, 2^10 with three, 2^8 to 2^10 with more) may be judged by the older ones.
+/// - *The limit of it*: a call that sleeps between two of its loads through an exact multiple of
+///   2^b changes of the rules may judge by older ones, or by a mix (b is 32, 16, 10, 8, 9, 10, 8 and
+///   8 for 1 to 8 classes).
+///
+/// A class can hold 2^24 - 1 permits where there are 1 or 2 classes, and 2^(56 / n) - 1 where there
+/// are n, which is 127 for 8.
 ///
 /// # Examples
 /// ```
@@ -133,7 +136,7 @@ enum Refusal {
 /// let user = Draw::keyed(4711, 1);
 /// let rejection = wall.admit_with(Kind::Feed, Ask::new().permits(2).draw(user).pressure(cpu));
 /// assert_eq!(rejection.unwrap_err().to_string(),
-///     "Feed: shed at utilization 0.90 (reject probability 0.80)");
+///     "Feed: shed at utilization 0.90 (reject probability 0.80), 2 asked for");
 /// ```
 #[derive(Clone, Copy, Debug)]
 pub struct Ask {
@@ -227,12 +230,13 @@ impl<C: Class> Floodwall<C> {
     /// # Progress
     /// Lock-free: it tries again only when another thread was admitted, gave back or changed the
     /// rules meanwhile (or where the processor lets a compare-exchange fail without a reason).
-    /// Turning away writes nothing to the word that admissions share, and tries again at most once
-    /// per change of the rules that completes meanwhile. Both count on a stripe of their own.
+    /// Turning away does not write the word that admissions share, and whoever has not lost a race
+    /// before tries again at most once per change of the rules that completes meanwhile. The first
+    /// 16 living threads count in a seat of their own, the others on 16 stripes that they share.
     ///
     /// # Memory ordering
-    /// All that was done under the permits that are out no more happens-before an admission, and so
-    /// does what preceded the last change of the rules.
+    /// Everything done under permits already given back happens-before an admission, and so does
+    /// what preceded the last change of the rules.
     #[inline]
     #[track_caller]
     pub fn admit(&self, class: C) -> Result<Permit<'_>, Rejection> {
@@ -255,7 +259,7 @@ impl<C: Class> Floodwall<C> {
         let mut draw = ask.draw;
         match self.attempt(class, ask.permits, ask.pressure, &mut draw) {
             Ok(unit) => Ok(Permit::new(&self.word, unit)),
-            Err(Some(refusal)) => Err(self.reject(class, refusal)),
+            Err(Some(refusal)) => Err(self.reject(class, ask.permits, refusal)),
             Err(None) => self.attempt_again(class, ask.permits, ask.pressure, draw),
         }
     }
@@ -272,7 +276,7 @@ impl<C: Class> Floodwall<C> {
         loop {
             match self.attempt(class, permits, pressure, &mut draw) {
                 Ok(unit) => return Ok(Permit::new(&self.word, unit)),
-                Err(Some(refusal)) => return Err(self.reject(class, refusal)),
+                Err(Some(refusal)) => return Err(self.reject(class, permits, refusal)),
                 Err(None) => {}
             }
         }
@@ -360,7 +364,7 @@ impl<C: Class> Floodwall<C> {
 
     /// Counts a refusal, and builds the answer.
     #[cold]
-    fn reject(&self, class: usize, refusal: Refusal) -> Rejection {
+    fn reject(&self, class: usize, asked: u32, refusal: Refusal) -> Rejection {
         let lanes = Self::LANES;
         let mine = self.stripes.mine(class);
         let reason = match refusal {
@@ -393,6 +397,7 @@ impl<C: Class> Floodwall<C> {
         };
         Rejection {
             class: C::NAMES[class],
+            asked,
             reason,
         }
     }

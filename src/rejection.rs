@@ -2,6 +2,7 @@
 
 use core::fmt;
 
+use crate::bulkhead::more_than_one;
 use crate::shed::Shed;
 
 /// Why a [`Floodwall`](crate::Floodwall) turned a request away: whose, and for what reason.
@@ -10,6 +11,8 @@ use crate::shed::Shed;
 pub struct Rejection {
     /// The name of the request's class.
     pub class: &'static str,
+    /// Permits asked for.
+    pub asked: u32,
     /// Why.
     pub reason: Reason,
 }
@@ -26,7 +29,7 @@ pub enum Reason {
         /// The reject probability that it answered.
         probability: f64,
     },
-    /// The class has all that its cap allows.
+    /// The class's cap leaves no room for what was asked.
     #[non_exhaustive]
     ClassFull {
         /// The class's permits in use.
@@ -34,7 +37,7 @@ pub enum Reason {
         /// Its cap.
         cap: u32,
     },
-    /// The pool has nothing left that is not guaranteed to others.
+    /// The pool has no room for what was asked that is not guaranteed to others.
     #[non_exhaustive]
     PoolFull {
         /// The permits in use, of all classes.
@@ -87,7 +90,8 @@ impl fmt::Display for Reason {
 
 impl fmt::Display for Rejection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.class, self.reason)
+        write!(f, "{}: {}", self.class, self.reason)?;
+        more_than_one(self.asked, f)
     }
 }
 

@@ -51,6 +51,9 @@ impl Text {
         } else {
             (self, number)
         };
+        if number == f64::INFINITY {
+            return this.str("inf");
+        }
         if number > 1e6 {
             return this.str("(more than 1000000)");
         }

@@ -87,6 +87,24 @@ mod sequences {
         }
     }
 
+    /// Each is the last one plus 2^32 / phi, an odd number: so all 2^32 come before any comes again.
+    #[test]
+    #[cfg(feature = "std")]
+    fn a_thread_goes_on_by_the_golden_ratio() {
+        const STEP: u32 = 2_654_435_769;
+        let number = |draw: Draw| {
+            let text = format!("{draw:?}");
+            let digits = text.trim_matches(|c: char| !c.is_ascii_digit());
+            digits.parse::<u32>().unwrap()
+        };
+        let mut last = number(Draw::local());
+        for _ in 0..1_000 {
+            let next = number(Draw::local());
+            assert_eq!(next, last.wrapping_add(STEP));
+            last = next;
+        }
+    }
+
     #[test]
     fn rejects_of_a_wall_come_evenly() {
         for probability in [0.001, 0.03, 0.1, 0.25, 0.5, 0.618, 0.9, 0.999] {

@@ -3,6 +3,7 @@
 
 mod common;
 
+use std::cell::Cell;
 use std::mem::{forget, size_of};
 use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::thread;
@@ -116,6 +117,31 @@ fn a_wrapped_closure_that_panics_gives_back() {
     assert_eq!(in_use, (1, 1));
 }
 
+/// A job's data may be what the permit is there to limit: a connection, a buffer.
+#[test]
+fn what_a_job_holds_is_dropped_under_its_permit() {
+    struct Connection<'a>(&'a Bulkhead, &'a Cell<u32>);
+    impl Drop for Connection<'_> {
+        fn drop(&mut self) {
+            self.1.set(self.0.in_use());
+        }
+    }
+    let in_use = in_use_beside(|room, _| {
+        let at_drop = Cell::new(0);
+        let job = || {
+            let connection = Connection(room, &at_drop);
+            room.try_acquire()
+                .unwrap()
+                .wrap(move || connection.0.limit())
+        };
+        drop(job());
+        assert_eq!(at_drop.take(), 2);
+        job()();
+        assert_eq!(at_drop.take(), 2);
+    });
+    assert_eq!(in_use, (1, 1));
+}
+
 #[test]
 fn another_thread_gives_back() {
     let in_use = in_use_beside(|room, wall| {
@@ -194,9 +220,10 @@ mod owned {
         assert_eq!(in_use(), (1, 1));
 
         let (one, other) = both();
-        let (one, other) = (one.wrap(answer), other.wrap(answer));
+        let source = Arc::clone(&room);
+        let (one, other) = (one.wrap(move || source.in_use()), other.wrap(answer));
         assert_eq!(in_use(), (2, 2));
-        assert_eq!(thread::spawn(one).join().unwrap(), 42);
+        assert_eq!(thread::spawn(one).join().unwrap(), 2);
         drop(other);
         assert_eq!(in_use(), (1, 1));
 
@@ -348,4 +375,26 @@ fn a_lowered_capacity_drains() {
     assert!(wall.admit(Kind::Login).is_err());
     held.pop();
     assert!(wall.admit(Kind::Login).is_ok());
+}
+
+/// Whether a job runs or is thrown away, what it holds goes before its permit does.
+#[test]
+fn a_job_is_dropped_under_its_permit() {
+    struct Witness<'a>(&'a Bulkhead);
+    impl Drop for Witness<'_> {
+        fn drop(&mut self) {
+            assert_eq!(self.0.in_use(), 1);
+        }
+    }
+    let room = Bulkhead::new(1);
+    for run in [true, false] {
+        let witness = Witness(&room);
+        let job = room.try_acquire().unwrap().wrap(move || drop(witness));
+        if run {
+            job();
+        } else {
+            drop(job);
+        }
+        assert_eq!(room.in_use(), 0);
+    }
 }

@@ -11,12 +11,13 @@ use std::sync::Barrier;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::thread;
 
-use floodwall::{Ask, Bulkhead, Curve, Draw, Floodwall, Gauge, Reason, Rules, Share};
+use floodwall::{Ask, Bulkhead, Curve, Draw, Floodwall, Gauge, Reason, Rejection, Rules, Share};
 
 floodwall::classes! { enum Kind { Message, Login, Batch } }
 
 /// More than there are seats and stripes to count at, whatever else runs.
 const THREADS: usize = 48;
+const VISITS: u64 = 40_000;
 
 /// Message is always admitted, login is shed by half, and batch is full; or all are closed out.
 const OPEN: Rules<Kind> = Rules::new(
@@ -29,6 +30,22 @@ const OPEN: Rules<Kind> = Rules::new(
         Kind::Batch.rule(Share::at_most(0)),
     ],
 );
+
+/// Runs `f` on so many threads, by number, which begin together.
+fn together<R: Send>(threads: usize, f: impl Fn(usize) -> R + Sync) -> Vec<R> {
+    let all_are_here = Barrier::new(threads);
+    let begin = |number| {
+        all_are_here.wait();
+        f(number)
+    };
+    let begin = &begin;
+    thread::scope(|scope| {
+        let threads: Vec<_> = (0..threads)
+            .map(|number| scope.spawn(move || begin(number)))
+            .collect();
+        threads.into_iter().map(|t| t.join().unwrap()).collect()
+    })
+}
 
 /// What was answered: admitted, shed, class full, pool full; per class.
 type Tally = [[u64; 4]; 3];
@@ -73,27 +90,24 @@ fn counted(wall: &Floodwall<Kind>) -> Tally {
 #[test]
 fn counters_lose_nothing_among_many_threads() {
     let wall = Floodwall::from_rules(OPEN);
-    let all_are_here = Barrier::new(THREADS);
-    let mut sum = Tally::default();
-    thread::scope(|scope| {
-        let visitor = || {
-            all_are_here.wait();
-            let mut tally = Tally::default();
-            for _ in 0..10_000 {
-                visit(&wall, &mut tally);
-            }
-            // Nobody leaves a seat before everybody has sat or stood.
-            all_are_here.wait();
-            tally
-        };
-        let visitors: Vec<_> = (0..THREADS).map(|_| scope.spawn(visitor)).collect();
-        for visitor in visitors {
-            add(&mut sum, visitor.join().unwrap());
+    let nobody_leaves = Barrier::new(THREADS);
+    let tallies = together(THREADS, |_| {
+        let mut tally = Tally::default();
+        visit(&wall, &mut tally);
+        // So that nobody gets a seat which another has left: most have none.
+        nobody_leaves.wait();
+        for _ in 1..VISITS {
+            visit(&wall, &mut tally);
         }
+        nobody_leaves.wait();
+        tally
     });
+    let mut sum = Tally::default();
+    tallies.into_iter().for_each(|tally| add(&mut sum, tally));
     assert_eq!(counted(&wall), sum);
     let [[messages, ..], [logins, shed, ..], [.., batches, _]] = sum;
-    assert_eq!([messages, logins + shed, batches], [480_000; 3]);
+    let visits = THREADS as u64 * VISITS;
+    assert_eq!([messages, logins + shed, batches], [visits; 3]);
 }
 
 /// Seats pass from those that end to those that begin, and there are never enough.
@@ -174,105 +188,94 @@ fn counters_lose_nothing_of_what_is_admitted_while_a_thread_ends() {
 #[test]
 fn no_limit_is_exceeded_and_no_guarantee_refused_while_rules_change() {
     const GUARANTEE: u32 = 2;
-    let rules = |capacity, borrowed| {
-        Rules::new(
-            capacity,
-            &[
-                Kind::Message
-                    .rule(Share::exactly(GUARANTEE))
-                    .shed(Curve::ALWAYS),
-                Kind::Login.rule(Share::at_most(borrowed)),
-                Kind::Batch.rule(Share::at_most(1)).shed(Curve::NEVER),
-            ],
-        )
+    const CHANGES: usize = 60_000;
+    // The pool always has room for the guarantee and the most that the others ever hold.
+    let rules = |capacity, login: u32, batch: u32, curve| {
+        let message = Kind::Message.rule(Share::exactly(GUARANTEE));
+        let login = Kind::Login.rule(Share::at_most(login));
+        let batch = Kind::Batch.rule(Share::at_most(batch));
+        let rules = [
+            message.shed(Curve::ALWAYS),
+            login.shed(curve),
+            batch.shed(curve),
+        ];
+        Rules::new(capacity, &rules)
     };
-    // The pool has room for the guarantee and the most that the others ever hold.
-    let all_rules = [rules(6, 3), rules(7, 1), rules(8, 2)];
+    // Where login's cap is high, all of it is shed; where batch would be shed, it is full anyhow.
+    let all_rules = [
+        rules(6, 3, 1, Curve::NEVER),
+        rules(7, 5, 0, Curve::ALWAYS),
+        rules(8, 2, 1, Curve::NEVER),
+    ];
     let (most, most_in_all) = ([GUARANTEE, 3, 1], 6);
 
     let wall = Floodwall::from_rules(all_rules[0]);
     let held: [AtomicU32; 3] = Default::default();
     let in_all = AtomicU32::new(0);
-    let is_over = AtomicBool::new(false);
     let visit = |kind: Kind| {
-        let Ok(permit) = wall.admit(kind) else {
-            return false;
-        };
-        let class = kind as usize;
-        let now = held[class].fetch_add(1, Ordering::Relaxed) + 1;
-        assert!(now <= most[class], "{now} of {kind:?}");
+        let _permit = wall.admit(kind)?;
+        let held = &held[kind as usize];
+        let now = held.fetch_add(1, Ordering::Relaxed) + 1;
+        assert!(now <= most[kind as usize], "{now} of {kind:?}");
         let now = in_all.fetch_add(1, Ordering::Relaxed) + 1;
         assert!(now <= most_in_all, "{now} in all");
         in_all.fetch_sub(1, Ordering::Relaxed);
-        held[class].fetch_sub(1, Ordering::Relaxed);
-        drop(permit);
-        true
+        held.fetch_sub(1, Ordering::Relaxed);
+        Ok::<_, Rejection>(())
     };
-    thread::scope(|scope| {
-        let (visit, is_over) = (&visit, &is_over);
-        for _ in 0..GUARANTEE {
-            scope.spawn(move || {
-                while !is_over.load(Ordering::Relaxed) {
-                    assert!(visit(Kind::Message), "a guarantee was refused");
-                }
-            });
+    let is_over = AtomicBool::new(false);
+    together(11, |number| {
+        if number == 0 {
+            (0..CHANGES).for_each(|change| wall.set_rules(all_rules[change % 3]));
+            is_over.store(true, Ordering::Relaxed);
         }
-        for kind in [Kind::Login, Kind::Batch] {
-            for _ in 0..4 {
-                scope.spawn(move || {
-                    while !is_over.load(Ordering::Relaxed) {
-                        visit(kind);
-                    }
-                });
+        while !is_over.load(Ordering::Relaxed) {
+            match number {
+                1 | 2 => visit(Kind::Message).expect("its guarantee"),
+                3..=6 => drop(visit(Kind::Login)),
+                _ => {
+                    let rejection = visit(Kind::Batch).err();
+                    let reason = rejection.map(|rejection| rejection.reason.name());
+                    assert_ne!(reason, Some("shed"));
+                }
             }
         }
-        for change in 0..30_000 {
-            wall.set_rules(all_rules[change % 3]);
-        }
-        is_over.store(true, Ordering::Relaxed);
     });
     let snapshot = wall.snapshot();
     assert!(snapshot.classes().iter().all(|class| class.in_use == 0));
-    assert_eq!(wall.rules(), all_rules[29_999 % 3]);
+    assert_eq!(wall.rules(), all_rules[(CHANGES - 1) % 3]);
 }
 
 #[test]
 fn a_bulkhead_is_never_overfull_while_its_limit_changes() {
+    const CHANGES: u32 = 1_000_000;
     let room = Bulkhead::new(1);
     let held = AtomicU32::new(0);
     let is_over = AtomicBool::new(false);
-    thread::scope(|scope| {
-        for permits in [1, 1, 1, 2, 2, 3] {
-            let (room, held, is_over) = (&room, &held, &is_over);
-            scope.spawn(move || {
-                while !is_over.load(Ordering::Relaxed) {
-                    if let Ok(_permit) = room.try_acquire_many(permits) {
-                        let now = held.fetch_add(permits, Ordering::Relaxed) + permits;
-                        assert!(now <= 4, "{now} permits are out");
-                        held.fetch_sub(permits, Ordering::Relaxed);
-                    }
-                }
-            });
+    together(6, |number| {
+        if number == 0 {
+            (0..CHANGES).for_each(|change| room.set_limit(change % 5));
+            is_over.store(true, Ordering::Relaxed);
         }
-        for change in 0..300_000 {
-            room.set_limit(change % 5);
+        while !is_over.load(Ordering::Relaxed) {
+            let permits = 1 + number as u32 / 3;
+            if let Ok(_permit) = room.try_acquire_many(permits) {
+                let now = held.fetch_add(permits, Ordering::Relaxed) + permits;
+                assert!(now <= 4, "{now} permits are out");
+                held.fetch_sub(permits, Ordering::Relaxed);
+            }
         }
-        is_over.store(true, Ordering::Relaxed);
     });
-    assert_eq!((room.in_use(), room.limit()), (0, 299_999 % 5));
+    assert_eq!((room.in_use(), room.limit()), (0, (CHANGES - 1) % 5));
 }
 
 #[test]
 fn a_gauge_loses_nobody() {
     let gauge = Gauge::new(8);
-    thread::scope(|scope| {
-        for _ in 0..8 {
-            scope.spawn(|| {
-                for _ in 0..50_000 {
-                    let _active = gauge.enter();
-                    assert!((1..=8).contains(&gauge.active()));
-                }
-            });
+    together(8, |_| {
+        for _ in 0..200_000 {
+            let _active = gauge.enter();
+            assert!((1..=8).contains(&gauge.active()));
         }
     });
     assert_eq!(gauge.active(), 0);
@@ -285,22 +288,18 @@ fn nobody_borrows_past_the_curve() {
     let rule = |kind: Kind| kind.rule(Share::at_most(8)).shed(Curve::step(0.5));
     let wall = Floodwall::new(8, &[Kind::Message, Kind::Login, Kind::Batch].map(rule));
     let held = AtomicU32::new(0);
-    thread::scope(|scope| {
-        for _ in 0..8 {
-            scope.spawn(|| {
-                for _ in 0..100_000 {
-                    let permits = [(); 2].map(|()| {
-                        let permit = wall.admit(Kind::Login).ok()?;
-                        let now = held.fetch_add(1, Ordering::Relaxed) + 1;
-                        assert!(now <= 4, "{now} of 8 were borrowed");
-                        Some(permit)
-                    });
-                    for permit in permits.into_iter().flatten() {
-                        held.fetch_sub(1, Ordering::Relaxed);
-                        drop(permit);
-                    }
-                }
-            });
+    let take = || {
+        let permit = wall.admit(Kind::Login).ok()?;
+        let now = held.fetch_add(1, Ordering::Relaxed) + 1;
+        assert!(now <= 4, "{now} of 8 were borrowed");
+        Some(permit)
+    };
+    together(8, |_| {
+        for _ in 0..100_000 {
+            for permit in [take(), take()].into_iter().flatten() {
+                held.fetch_sub(1, Ordering::Relaxed);
+                drop(permit);
+            }
         }
     });
     assert_eq!(wall.utilization(), 0.0);
@@ -310,20 +309,16 @@ fn nobody_borrows_past_the_curve() {
 #[test]
 fn an_admission_is_judged_by_one_draw_however_often_it_is_tried() {
     let rule = |kind: Kind| {
-        kind.rule(Share::at_most(100))
-            .shed(Curve::ALWAYS.capped(0.5))
+        let share = Share::at_most(100);
+        kind.rule(share).shed(Curve::ALWAYS.capped(0.5))
     };
     let wall = Floodwall::new(100, &[Kind::Message, Kind::Login, Kind::Batch].map(rule));
     let below = Ask::new().draw(Draw::from((1 << 31) - 1));
     let above = Ask::new().draw(Draw::from(1 << 31));
-    thread::scope(|scope| {
-        for _ in 0..4 {
-            scope.spawn(|| {
-                for _ in 0..50_000 {
-                    assert!(wall.admit_with(Kind::Login, above).is_ok());
-                    assert!(wall.admit_with(Kind::Login, below).is_err());
-                }
-            });
+    together(4, |_| {
+        for _ in 0..100_000 {
+            assert!(wall.admit_with(Kind::Login, above).is_ok());
+            assert!(wall.admit_with(Kind::Login, below).is_err());
         }
     });
 }

@@ -47,8 +47,8 @@ proptest! {
                             in_use = wanted;
                         }
                         Err(full) => prop_assert_eq!(
-                            (u64::from(full.in_use), u64::from(full.limit)),
-                            (in_use, limit)
+                            (full.asked, u64::from(full.in_use), u64::from(full.limit)),
+                            (permits, in_use, limit)
                         ),
                     }
                 }

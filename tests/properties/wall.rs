@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use floodwall::{
-    Ask, ClassSnapshot, Curve, Draw, Floodwall, Reason, Rejection, Rule, Rules, Share,
+    Ask, Class, ClassSnapshot, Curve, Draw, Floodwall, Reason, Rejection, Rule, Rules, Share,
 };
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -466,8 +466,13 @@ fn a_wall_answers_like_its_oracle<const COUNT: usize>() {
                     let expected = oracle.judge(&request);
                     prop_assert_eq!(answer(&result), expected);
                     oracle.note(&request, expected);
-                    if let Ok(permit) = result {
-                        held.push((permit, request.class, request.permits));
+                    let Request { class, permits, .. } = request;
+                    match result {
+                        Ok(permit) => held.push((permit, class, permits)),
+                        Err(rejection) => {
+                            prop_assert_eq!(rejection.class, Of::<COUNT>::NAMES[class]);
+                            prop_assert_eq!(rejection.asked, permits);
+                        }
                     }
                 }
                 Call::GiveBack(_) if held.is_empty() => {}
