@@ -597,8 +597,8 @@ mod curves {
     fn numbers_out_of_range() {
         for (value, shown) in [
             (f64::NAN, "NaN"),
-            (f64::INFINITY, "(more than 1000000)"),
-            (f64::NEG_INFINITY, "-(more than 1000000)"),
+            (f64::INFINITY, "inf"),
+            (f64::NEG_INFINITY, "-inf"),
             (-0.1, "-0.1"),
             (1.5, "1.5"),
             (1.000_000_1, "1.0000001"),

@@ -117,15 +117,17 @@ fn a_wrapped_closure_that_panics_gives_back() {
     assert_eq!(in_use, (1, 1));
 }
 
-/// A job's data may be what the permit is there to limit: a connection, a buffer.
+/// What the permits are there to limit, and how many were out when it was dropped.
+struct Connection<'a>(&'a Bulkhead, &'a Cell<u32>);
+
+impl Drop for Connection<'_> {
+    fn drop(&mut self) {
+        self.1.set(self.0.in_use());
+    }
+}
+
 #[test]
 fn what_a_job_holds_is_dropped_under_its_permit() {
-    struct Connection<'a>(&'a Bulkhead, &'a Cell<u32>);
-    impl Drop for Connection<'_> {
-        fn drop(&mut self) {
-            self.1.set(self.0.in_use());
-        }
-    }
     let in_use = in_use_beside(|room, _| {
         let at_drop = Cell::new(0);
         let job = || {
@@ -237,6 +239,22 @@ mod owned {
         let permits = both();
         forget(permits);
         assert_eq!(in_use(), (2, 2));
+    }
+
+    #[test]
+    fn what_a_job_holds_is_dropped_under_its_owned_permit() {
+        let room = Arc::new(Bulkhead::new(1));
+        let at_drop = Cell::new(0);
+        let job = || {
+            let connection = Connection(&room, &at_drop);
+            let permit = room.try_acquire_owned().unwrap();
+            permit.wrap(move || connection.0.limit())
+        };
+        drop(job());
+        assert_eq!(at_drop.take(), 1);
+        job()();
+        assert_eq!(at_drop.take(), 1);
+        assert_eq!(room.in_use(), 0);
     }
 
     #[test]
