@@ -138,15 +138,18 @@ mod rules {
         // Nor does their sum overflow.
         assert_refused(
             7,
-            &everyone::<8>(Share::at_least(u32::MAX)),
+            &[
+                Kind::Message.rule(Share::at_least(5)),
+                Kind::Login.rule(Share::at_least(u32::MAX)),
+            ],
             RulesError::GuaranteesOverCapacity {
-                class: "a",
+                class: "background login",
                 guarantee: u32::MAX,
-                guarantees: u32::MAX.into(),
+                guarantees: 5 + u64::from(u32::MAX),
                 capacity: 7,
             },
-            "class `a`: its guarantee of 4294967295 brings the guarantees to 4294967295 in all, \
-             more than the capacity of 7",
+            "class `background login`: its guarantee of 4294967295 brings the guarantees to \
+             4294967300 in all, more than the capacity of 7",
         );
     }
 

@@ -132,9 +132,7 @@ fn what_a_job_holds_is_dropped_under_its_permit() {
         let at_drop = Cell::new(0);
         let job = || {
             let connection = Connection(room, &at_drop);
-            room.try_acquire()
-                .unwrap()
-                .wrap(move || connection.0.limit())
+            room.try_acquire().unwrap().wrap(move || drop(connection))
         };
         drop(job());
         assert_eq!(at_drop.take(), 2);
@@ -248,7 +246,7 @@ mod owned {
         let job = || {
             let connection = Connection(&room, &at_drop);
             let permit = room.try_acquire_owned().unwrap();
-            permit.wrap(move || connection.0.limit())
+            permit.wrap(move || drop(connection))
         };
         drop(job());
         assert_eq!(at_drop.take(), 1);

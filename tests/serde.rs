@@ -136,6 +136,12 @@ fn a_class_or_a_number_twice_is_refused() {
     let text =
         r#"{"capacity": 1, "classes": {"Message": {}, "background login": {}, "Message": {}}}"#;
     assert_says(&refusal(text), &error.to_string());
+    // Not even more often than there could be classes.
+    let text = format!(
+        r#"{{"capacity": 1, "classes": {{{}"Message": {{}}}}}}"#,
+        r#""Message": {}, "#.repeat(9)
+    );
+    assert_says(&refusal(&text), &error.to_string());
     let text = r#"{"capacity": 1, "classes": {"Message": {"cap": 1, "cap": 2}}}"#;
     assert_says(&refusal(text), "duplicate field `cap`");
 }

@@ -7,8 +7,7 @@
 use std::array;
 use std::cell::Cell;
 use std::collections::VecDeque;
-use std::sync::Barrier;
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::thread;
 
 use floodwall::{Ask, Bulkhead, Curve, Draw, Floodwall, Gauge, Reason, Rejection, Rules, Share};
@@ -17,7 +16,7 @@ floodwall::classes! { enum Kind { Message, Login, Batch } }
 
 /// More than there are seats and stripes to count at, whatever else runs.
 const THREADS: usize = 48;
-const VISITS: u64 = 40_000;
+const VISITS: u32 = 100_000;
 
 /// Message is always admitted, login is shed by half, and batch is full; or all are closed out.
 const OPEN: Rules<Kind> = Rules::new(
@@ -31,17 +30,36 @@ const OPEN: Rules<Kind> = Rules::new(
     ],
 );
 
-/// Runs `f` on so many threads, by number, which begin together.
-fn together<R: Send>(threads: usize, f: impl Fn(usize) -> R + Sync) -> Vec<R> {
-    let all_are_here = Barrier::new(threads);
-    let begin = |number| {
-        all_are_here.wait();
-        f(number)
+/// Runs `f` on so many threads, by number, again and again, until each has run it `times` times: so
+/// all are at it together, however late some begin. Gives back what each has made of its state.
+fn together<S: Default + Send>(
+    threads: usize,
+    times: u32,
+    f: impl Fn(usize, &mut S) + Sync,
+) -> Vec<S> {
+    struct Unfinished<'a>(&'a AtomicUsize);
+    impl Drop for Unfinished<'_> {
+        fn drop(&mut self) {
+            self.0.fetch_sub(1, Ordering::Relaxed);
+        }
+    }
+
+    let unfinished = AtomicUsize::new(threads);
+    let run = |number| {
+        let mut state = S::default();
+        // Dropped by a panic too, so that the others do not wait for good.
+        let mine = Unfinished(&unfinished);
+        (0..times).for_each(|_| f(number, &mut state));
+        drop(mine);
+        while unfinished.load(Ordering::Relaxed) > 0 {
+            f(number, &mut state);
+        }
+        state
     };
-    let begin = &begin;
+    let run = &run;
     thread::scope(|scope| {
         let threads: Vec<_> = (0..threads)
-            .map(|number| scope.spawn(move || begin(number)))
+            .map(|number| scope.spawn(move || run(number)))
             .collect();
         threads.into_iter().map(|t| t.join().unwrap()).collect()
     })
@@ -90,24 +108,14 @@ fn counted(wall: &Floodwall<Kind>) -> Tally {
 #[test]
 fn counters_lose_nothing_among_many_threads() {
     let wall = Floodwall::from_rules(OPEN);
-    let nobody_leaves = Barrier::new(THREADS);
-    let tallies = together(THREADS, |_| {
-        let mut tally = Tally::default();
-        visit(&wall, &mut tally);
-        // So that nobody gets a seat which another has left: most have none.
-        nobody_leaves.wait();
-        for _ in 1..VISITS {
-            visit(&wall, &mut tally);
-        }
-        nobody_leaves.wait();
-        tally
-    });
     let mut sum = Tally::default();
-    tallies.into_iter().for_each(|tally| add(&mut sum, tally));
+    for tally in together(THREADS, VISITS, |_, tally| visit(&wall, tally)) {
+        add(&mut sum, tally);
+    }
     assert_eq!(counted(&wall), sum);
     let [[messages, ..], [logins, shed, ..], [.., batches, _]] = sum;
-    let visits = THREADS as u64 * VISITS;
-    assert_eq!([messages, logins + shed, batches], [visits; 3]);
+    assert!(messages >= u64::from(VISITS) * THREADS as u64);
+    assert_eq!([logins + shed, batches], [messages; 2]);
 }
 
 /// Seats pass from those that end to those that begin, and there are never enough.
@@ -125,7 +133,7 @@ fn counters_lose_nothing_while_threads_come_and_go() {
             tally
         };
         let mut visitors = VecDeque::new();
-        for _ in 0..2_000 {
+        for _ in 0..6_000 {
             visitors.push_back(scope.spawn(visitor));
             if visitors.len() == AT_ONCE {
                 add(&mut sum, visitors.pop_front().unwrap().join().unwrap());
@@ -136,7 +144,7 @@ fn counters_lose_nothing_while_threads_come_and_go() {
         }
     });
     assert_eq!(counted(&wall), sum);
-    assert_eq!(sum.as_flattened().iter().sum::<u64>(), 300_000);
+    assert_eq!(sum.as_flattened().iter().sum::<u64>(), 900_000);
 }
 
 /// Destructors of a thread's own variables run before or after the library's, which gives up the
@@ -188,7 +196,6 @@ fn counters_lose_nothing_of_what_is_admitted_while_a_thread_ends() {
 #[test]
 fn no_limit_is_exceeded_and_no_guarantee_refused_while_rules_change() {
     const GUARANTEE: u32 = 2;
-    const CHANGES: usize = 60_000;
     // The pool always has room for the guarantee and the most that the others ever hold.
     let rules = |capacity, login: u32, batch: u32, curve| {
         let message = Kind::Message.rule(Share::exactly(GUARANTEE));
@@ -223,60 +230,48 @@ fn no_limit_is_exceeded_and_no_guarantee_refused_while_rules_change() {
         held.fetch_sub(1, Ordering::Relaxed);
         Ok::<_, Rejection>(())
     };
-    let is_over = AtomicBool::new(false);
-    together(11, |number| {
-        if number == 0 {
-            (0..CHANGES).for_each(|change| wall.set_rules(all_rules[change % 3]));
-            is_over.store(true, Ordering::Relaxed);
+    let changes = together(11, 400_000, |number, changes: &mut usize| match number {
+        0 => {
+            *changes += 1;
+            wall.set_rules(all_rules[*changes % 3]);
         }
-        while !is_over.load(Ordering::Relaxed) {
-            match number {
-                1 | 2 => visit(Kind::Message).expect("its guarantee"),
-                3..=6 => drop(visit(Kind::Login)),
-                _ => {
-                    let rejection = visit(Kind::Batch).err();
-                    let reason = rejection.map(|rejection| rejection.reason.name());
-                    assert_ne!(reason, Some("shed"));
-                }
-            }
+        1 | 2 => visit(Kind::Message).expect("its guarantee"),
+        3..=6 => drop(visit(Kind::Login)),
+        _ => {
+            let rejection = visit(Kind::Batch).err();
+            let reason = rejection.map(|rejection| rejection.reason.name());
+            assert_ne!(reason, Some("shed"));
         }
     });
     let snapshot = wall.snapshot();
     assert!(snapshot.classes().iter().all(|class| class.in_use == 0));
-    assert_eq!(wall.rules(), all_rules[(CHANGES - 1) % 3]);
+    assert_eq!(wall.rules(), all_rules[changes[0] % 3]);
 }
 
 #[test]
 fn a_bulkhead_is_never_overfull_while_its_limit_changes() {
-    const CHANGES: u32 = 1_000_000;
     let room = Bulkhead::new(1);
     let held = AtomicU32::new(0);
-    let is_over = AtomicBool::new(false);
-    together(6, |number| {
+    let changes = together(5, 6_000_000, |number, changes: &mut u32| {
         if number == 0 {
-            (0..CHANGES).for_each(|change| room.set_limit(change % 5));
-            is_over.store(true, Ordering::Relaxed);
-        }
-        while !is_over.load(Ordering::Relaxed) {
+            *changes += 1;
+            room.set_limit(*changes % 5);
+        } else if let Ok(_permit) = room.try_acquire_many(1 + number as u32 / 3) {
             let permits = 1 + number as u32 / 3;
-            if let Ok(_permit) = room.try_acquire_many(permits) {
-                let now = held.fetch_add(permits, Ordering::Relaxed) + permits;
-                assert!(now <= 4, "{now} permits are out");
-                held.fetch_sub(permits, Ordering::Relaxed);
-            }
+            let now = held.fetch_add(permits, Ordering::Relaxed) + permits;
+            assert!(now <= 4, "{now} permits are out");
+            held.fetch_sub(permits, Ordering::Relaxed);
         }
     });
-    assert_eq!((room.in_use(), room.limit()), (0, (CHANGES - 1) % 5));
+    assert_eq!((room.in_use(), room.limit()), (0, changes[0] % 5));
 }
 
 #[test]
 fn a_gauge_loses_nobody() {
     let gauge = Gauge::new(8);
-    together(8, |_| {
-        for _ in 0..200_000 {
-            let _active = gauge.enter();
-            assert!((1..=8).contains(&gauge.active()));
-        }
+    together(8, 3_000_000, |_, _: &mut ()| {
+        let _active = gauge.enter();
+        assert!((1..=8).contains(&gauge.active()));
     });
     assert_eq!(gauge.active(), 0);
     assert!((1..=8).contains(&gauge.peak()));
@@ -294,12 +289,10 @@ fn nobody_borrows_past_the_curve() {
         assert!(now <= 4, "{now} of 8 were borrowed");
         Some(permit)
     };
-    together(8, |_| {
-        for _ in 0..100_000 {
-            for permit in [take(), take()].into_iter().flatten() {
-                held.fetch_sub(1, Ordering::Relaxed);
-                drop(permit);
-            }
+    together(8, 1_000_000, |_, _: &mut ()| {
+        for permit in [take(), take()].into_iter().flatten() {
+            held.fetch_sub(1, Ordering::Relaxed);
+            drop(permit);
         }
     });
     assert_eq!(wall.utilization(), 0.0);
@@ -315,10 +308,8 @@ fn an_admission_is_judged_by_one_draw_however_often_it_is_tried() {
     let wall = Floodwall::new(100, &[Kind::Message, Kind::Login, Kind::Batch].map(rule));
     let below = Ask::new().draw(Draw::from((1 << 31) - 1));
     let above = Ask::new().draw(Draw::from(1 << 31));
-    together(4, |_| {
-        for _ in 0..100_000 {
-            assert!(wall.admit_with(Kind::Login, above).is_ok());
-            assert!(wall.admit_with(Kind::Login, below).is_err());
-        }
+    together(4, 1_000_000, |_, _: &mut ()| {
+        assert!(wall.admit_with(Kind::Login, above).is_ok());
+        assert!(wall.admit_with(Kind::Login, below).is_err());
     });
 }
