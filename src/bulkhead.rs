@@ -276,12 +276,12 @@ impl fmt::Display for Full {
             limit,
         } = *self;
         write!(f, "full: {in_use} of {limit} permits in use")?;
-        more_than_one(asked, f)
+        unless_one(asked, f)
     }
 }
 
 /// How many were asked for, where that is not one, as it mostly is.
-pub(crate) fn more_than_one(asked: u32, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+pub(crate) fn unless_one(asked: u32, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     match asked {
         1 => Ok(()),
         asked => write!(f, ", {asked} asked for"),

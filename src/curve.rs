@@ -7,7 +7,7 @@ use crate::ratio::Ratio;
 use crate::text::Text;
 
 /// Curves count in fifty-thousandths: 0.7 stays 0.7, and all that a curve is fits one word.
-const UNITS: u64 = 50_000;
+pub(crate) const UNITS: u64 = 50_000;
 
 /// | bits   | meaning                                              |
 /// |--------|------------------------------------------------------|
@@ -146,7 +146,7 @@ impl Curve {
     /// The probability, in 0..=1, that a request is rejected at this utilization. NaN reads as 0.
     #[must_use]
     pub const fn probability(self, utilization: f64) -> f64 {
-        self.probability_at(fraction(utilization))
+        self.probability_at(Ratio::from_number(utilization))
     }
 
     /// [`probability`](Self::probability) of a fraction.
@@ -167,21 +167,33 @@ impl Curve {
     }
 
     /// Whether a draw lies below the probability at this utilization: what
-    /// [`probability_at`](Self::probability_at) says, multiplied out, so that nothing is divided.
+    /// [`probability_at`](Self::probability_at) says, multiplied out, so that nothing is divided, and
+    /// that the utilization is needed last, for it is what an admission waits for.
     /// No draw is taken below the foot.
     #[inline]
     pub(crate) fn sheds(self, utilization: Ratio, draw: impl FnOnce() -> Draw) -> bool {
-        let Some(Ramp { rise, span }) = self.ramp_at(utilization) else {
+        let Ratio { in_use, capacity } = utilization;
+        let in_use = in_use * UNITS;
+        let foot = self.field(FOOT_SHIFT) * capacity;
+        if in_use < foot {
             return false;
-        };
+        }
         let draw = draw();
-        let below_ceiling = draw.is_below(self.field(CEILING_SHIFT), UNITS);
-        let below_ramp = rise >= span
-            || match self.field(POWER_SHIFT) {
-                CUBIC => draw.is_below_cube(rise, span),
-                _ => draw.is_below(rise, span),
-            };
-        below_ceiling && below_ramp
+        if draw.scaled_to(UNITS) >= self.field(CEILING_SHIFT) {
+            return false;
+        }
+        let span = self.field(HEAD_SHIFT) * capacity - foot;
+        match self.field(POWER_SHIFT) {
+            STEP => true,
+            CUBIC => draw.is_below_cube(in_use - foot, span),
+            _ => foot + draw.scaled_to(span) < in_use,
+        }
+    }
+
+    /// The fewest permits in use, of so many, at which the curve is asked: where the utilization is
+    /// no longer below its foot.
+    pub(crate) const fn first_asked(self, capacity: u64) -> u64 {
+        (self.field(FOOT_SHIFT) * capacity).div_ceil(UNITS)
     }
 
     /// Where on the ramp a utilization lies; none if below the foot.
@@ -280,16 +292,6 @@ const fn units(
 struct Ramp {
     rise: u64,
     span: u64,
-}
-
-/// A utilization as a fraction, finer than any curve can be; decimals that curves are made of stay
-/// exact.
-pub(crate) const fn fraction(utilization: f64) -> Ratio {
-    const ONE: u64 = UNITS << 16;
-    // No curve tells apart what lies above 1; this only keeps the products in range.
-    let utilization = if utilization > 1e3 { 1e3 } else { utilization };
-    // A cast to an integer takes NaN and what is below 0 to 0.
-    Ratio::new((utilization * ONE as f64 + 0.5) as u64, ONE)
 }
 
 const fn decimal(units: u64) -> f64 {

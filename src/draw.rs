@@ -9,6 +9,9 @@ pub(crate) const GOLDEN: u32 = 0x9E37_79B9;
 /// Whoever brings the draw can replay the decision. The same draw that is shed at one probability
 /// is shed at every higher one.
 ///
+/// Draws that come evenly, which are those of a thread and of a wall, keep the pool steadier than
+/// lots would: shares come out within a point or so of what theory says of independent decisions.
+///
 /// # Examples
 /// ```
 /// use floodwall::{Curve, Draw, Shedder};
@@ -61,10 +64,13 @@ impl Draw {
         Draw(n.wrapping_mul(GOLDEN))
     }
 
-    /// Whether this draw lies below the probability `part / whole`.
+    /// As far up `0..whole` as the draw lies up its own range: below `part` if, and only if, the draw
+    /// lies below the probability `part / whole`.
     #[inline]
-    pub(crate) fn is_below(self, part: u64, whole: u64) -> bool {
-        u128::from(self.0) * u128::from(whole) < u128::from(part) << u32::BITS
+    pub(crate) fn scaled_to(self, whole: u64) -> u64 {
+        // From the top of a word, so that the answer is the upper half of the product as it stands.
+        let draw = u64::from(self.0) << u32::BITS;
+        ((u128::from(draw) * u128::from(whole)) >> u64::BITS) as u64
     }
 
     /// Whether this draw lies below the probability `(part / whole)^3`.

@@ -8,6 +8,8 @@
 //! - *To admit*: load the word; load the slot that its epoch names; if a tag there differs, the
 //!   rules have changed since, so begin again. Judge; compare-exchange the word. The exchange
 //!   succeeds only on the very word that was judged, of the very epoch whose rules judged it.
+//! - *The short cut*: while class and pool are far from every limit and curve, two marks of the class
+//!   say so, tagged with the epoch too; the slot is spared.
 //! - *To turn away*: the same without the exchange. It is a judgement of a word that was there.
 //! - *To give back*: subtract.
 //! - *To change the rules* (one at a time, under a lock that no admission looks at): write the idle
@@ -21,8 +23,9 @@ use core::marker::PhantomData;
 
 use crossbeam_utils::CachePadded;
 
+use crate::calm::Calm;
 use crate::class::{Class, MAX_CLASSES, each_class, index_of};
-use crate::curve::{Curve, fraction};
+use crate::curve::Curve;
 use crate::draw::Draw;
 use crate::given::{Given, Locked};
 use crate::lanes::{Lanes, Limits, Verdict};
@@ -63,7 +66,7 @@ use alloc::sync::Arc;
 /// - *A change revokes nothing*: lowering a limit below what is in use admits nothing more until
 ///   enough was given back.
 /// - *The limit of it*: a call that sleeps between two of its loads through an exact multiple of
-///   2^b changes of the rules may judge by older ones, or by a mix (b is 32, 16, 10, 8, 9, 10, 8 and
+///   2^b changes of the rules may judge by older ones, or by a mix (b is 16, 16, 10, 8, 9, 10, 8 and
 ///   8 for 1 to 8 classes).
 ///
 /// A class can hold 2^24 - 1 permits where there are 1 or 2 classes, and 2^(56 / n) - 1 where there
@@ -100,6 +103,8 @@ pub struct Floodwall<C> {
     word: CachePadded<AtomicU64>,
     /// The rules in force, and the previous or the next ones.
     slots: [CachePadded<Slot>; 2],
+    /// [`Calm`] of each class.
+    calm: CachePadded<[AtomicU64; MAX_CLASSES]>,
     peaks: CachePadded<[Peak; MAX_CLASSES]>,
     given: CachePadded<Given>,
     stripes: Stripes,
@@ -114,13 +119,6 @@ struct Slot {
     capacity: AtomicU64,
     /// [`Curve`]s.
     curves: [AtomicU64; MAX_CLASSES],
-}
-
-/// What a try that does not admit has found.
-enum Refusal {
-    Shed { seen: Ratio, curve: Curve },
-    ClassFull { word: u64, limits: Limits },
-    PoolFull { word: u64, limits: Limits },
 }
 
 /// What to ask of a wall: how many permits, by which draw, under which pressure.
@@ -211,6 +209,7 @@ impl<C: Class> Floodwall<C> {
             Floodwall {
                 word: CachePadded::new(AtomicU64::new(0)),
                 slots: [CachePadded::new(slot), CachePadded::new(idle)],
+                calm: CachePadded::new(each_class!(class => AtomicU64::new(rules.calm(0, class)))),
                 peaks: CachePadded::new([const { Peak::new() }; MAX_CLASSES]),
                 given: CachePadded::new(Given::new(rules.capacity, &rules.shares)),
                 stripes: Stripes::new(),
@@ -257,10 +256,14 @@ impl<C: Class> Floodwall<C> {
     pub fn admit_with(&self, class: C, ask: Ask) -> Result<Permit<'_>, Rejection> {
         let class = index_of(class);
         let mut draw = ask.draw;
-        match self.attempt(class, ask.permits, ask.pressure, &mut draw) {
-            Ok(unit) => Ok(Permit::new(&self.word, unit)),
-            Err(Some(refusal)) => Err(self.reject(class, ask.permits, refusal)),
-            Err(None) => self.attempt_again(class, ask.permits, ask.pressure, draw),
+        // Each answer is built where it is known. If one function passed all of them on, they would be
+        // copied, in other pieces than they were written in, which takes longer than the rest.
+        match self.attempt(class, &ask, &mut draw) {
+            Some(Ok(unit)) => Ok(Permit::new(&self.word, unit)),
+            Some(Err(reason)) => Err(Self::rejection(class, &ask, reason)),
+            None => self
+                .attempt_again(class, &ask, draw)
+                .map(|unit| Permit::new(&self.word, unit)),
         }
     }
 
@@ -269,57 +272,95 @@ impl<C: Class> Floodwall<C> {
     fn attempt_again(
         &self,
         class: usize,
-        permits: u32,
-        pressure: f64,
+        ask: &Ask,
         mut draw: Option<Draw>,
-    ) -> Result<Permit<'_>, Rejection> {
+    ) -> Result<u64, Rejection> {
         loop {
-            match self.attempt(class, permits, pressure, &mut draw) {
-                Ok(unit) => return Ok(Permit::new(&self.word, unit)),
-                Err(Some(refusal)) => return Err(self.reject(class, permits, refusal)),
-                Err(None) => {}
+            if let Some(answer) = self.attempt(class, ask, &mut draw) {
+                return answer.map_err(|reason| Self::rejection(class, ask, reason));
             }
         }
     }
 
-    /// One try: loads the word, judges it, exchanges it for one with `permits` more, and says what
-    /// was added. Without an answer if another thread changed the word or the rules meanwhile.
+    #[inline(always)]
+    fn rejection(class: usize, ask: &Ask, reason: Reason) -> Rejection {
+        Rejection {
+            class: C::NAMES[class],
+            asked: ask.permits,
+            reason,
+        }
+    }
+
+    /// One try: loads the word, judges it, exchanges it for one with the permits added, and counts.
+    /// Says what was added to the word, or why nothing was; nothing at all if another thread changed
+    /// the word or the rules meanwhile.
     #[inline(always)]
     fn attempt(
         &self,
         class: usize,
-        permits: u32,
-        pressure: f64,
+        ask: &Ask,
         draw: &mut Option<Draw>,
-    ) -> Result<u64, Option<Refusal>> {
+    ) -> Option<Result<u64, Reason>> {
+        let lanes = Self::LANES;
         let mine = self.stripes.mine(class);
         let word = self.load();
-        let (limits, slot) = self.rules_of(word).ok_or(None)?;
-        match Self::LANES.judge(word, &limits, class, permits) {
-            Verdict::Guaranteed => {}
-            Verdict::Borrowed => {
-                let curve = slot.curve(class);
-                let seen = Self::seen(word, &limits, pressure);
-                // One draw for all tries.
-                let draw = || *draw.get_or_insert_with(|| mine.draw());
-                // A class without a curve is spared the asking.
-                if curve != Curve::NEVER && curve.sheds(seen, draw) {
-                    let refusal = Refusal::Shed { seen, curve };
-                    return Err(self.still_of_epoch(word).then_some(refusal));
+        if !self.is_calm(word, class, ask) {
+            let (limits, slot) = self.rules_of(word)?;
+            match lanes.judge(word, &limits, class, ask.permits) {
+                Verdict::Guaranteed => {}
+                Verdict::Borrowed => {
+                    let curve = slot.curve(class);
+                    let utilization = Ratio::new(lanes.total(word), limits.capacity);
+                    let seen = utilization.or_if_higher(ask.pressure);
+                    // One draw for all tries.
+                    let draw = || *draw.get_or_insert_with(|| mine.draw());
+                    if curve.sheds(seen, draw) {
+                        if !self.still_of_epoch(word) {
+                            return None;
+                        }
+                        mine.shed();
+                        return Some(Err(Reason::Shed {
+                            utilization: utilization.value().max(ask.pressure),
+                            probability: curve.probability_at(seen),
+                        }));
+                    }
+                }
+                Verdict::ClassFull => {
+                    mine.class_full();
+                    return Some(Err(Reason::ClassFull {
+                        in_use: lanes.get(word, class) as u32,
+                        cap: lanes.get(limits.caps, class) as u32,
+                    }));
+                }
+                Verdict::PoolFull => {
+                    mine.pool_full();
+                    return Some(Err(Reason::PoolFull {
+                        in_use: lanes.total(word) as u32,
+                        reserved: lanes.reserved(word, &limits, class) as u32,
+                        capacity: limits.capacity as u32,
+                    }));
                 }
             }
-            Verdict::ClassFull => return Err(Some(Refusal::ClassFull { word, limits })),
-            Verdict::PoolFull => return Err(Some(Refusal::PoolFull { word, limits })),
         }
-        let unit = Self::LANES.put(permits.into(), class);
+        let unit = lanes.put(ask.permits.into(), class);
         // ORDERING: Acquire pairs with the Release of the permits that were given back, and with
         // that of the last step of the epoch. On failure Relaxed: the next try loads the word anew.
         self.word
             .compare_exchange_weak(word, word + unit, Ordering::Acquire, Ordering::Relaxed)
-            .map_err(|_| None)?;
-        self.peaks[class].raise(Self::LANES.get(word + unit, class) as u32);
+            .ok()?;
+        self.peaks[class].raise(lanes.get(word + unit, class) as u32);
         mine.admitted();
-        Ok(unit)
+        Some(Ok(unit))
+    }
+
+    /// Whether this admission can do without the rules.
+    #[inline(always)]
+    fn is_calm(&self, word: u64, class: usize, ask: &Ask) -> bool {
+        // ORDERING: Relaxed: whoever has loaded the word sees no older marks than those of its epoch,
+        // and the tag tells newer ones.
+        let calm = Calm::from_word(self.calm[class].load(Ordering::Relaxed));
+        // A pressure that is NaN takes the long way, to the same answer.
+        ask.permits > 0 && ask.pressure <= 0.0 && calm.admits(Self::LANES, word, class, ask.permits)
     }
 
     /// [`admit`](Self::admit) with a permit that holds the wall itself.
@@ -348,58 +389,6 @@ impl<C: Class> Floodwall<C> {
     pub fn call<R>(&self, class: C, f: impl FnOnce() -> R) -> Result<R, Rejection> {
         let _permit = self.admit(class)?;
         Ok(f())
-    }
-
-    /// The utilization of this very word, or the pressure if that is higher.
-    #[inline]
-    fn seen(word: u64, limits: &Limits, pressure: f64) -> Ratio {
-        let utilization = Ratio::new(Self::LANES.total(word), limits.capacity);
-        // Looked at first, for it seldom is more than 0; NaN never is.
-        if pressure > 0.0 && pressure > utilization.value() {
-            fraction(pressure)
-        } else {
-            utilization
-        }
-    }
-
-    /// Counts a refusal, and builds the answer.
-    #[cold]
-    fn reject(&self, class: usize, asked: u32, refusal: Refusal) -> Rejection {
-        let lanes = Self::LANES;
-        let mine = self.stripes.mine(class);
-        let reason = match refusal {
-            Refusal::Shed { seen, curve } => {
-                mine.shed();
-                Reason::Shed {
-                    utilization: seen.value(),
-                    probability: curve.probability_at(seen),
-                }
-            }
-            Refusal::ClassFull { word, limits } => {
-                mine.class_full();
-                Reason::ClassFull {
-                    in_use: lanes.get(word, class) as u32,
-                    cap: lanes.get(limits.caps, class) as u32,
-                }
-            }
-            Refusal::PoolFull { word, limits } => {
-                mine.pool_full();
-                // A class's own guarantee is not reserved against it.
-                let own = lanes.put(lanes.get(limits.guarantees, class), class);
-                let in_use = lanes.total(word);
-                let reserved = lanes.committed(word, limits.guarantees - own) - in_use;
-                Reason::PoolFull {
-                    in_use: in_use as u32,
-                    reserved: reserved as u32,
-                    capacity: limits.capacity as u32,
-                }
-            }
-        };
-        Rejection {
-            class: C::NAMES[class],
-            asked,
-            reason,
-        }
     }
 
     /// The permits that this class has in use.
@@ -470,7 +459,7 @@ impl<C: Class> Floodwall<C> {
                 break (word, limits, curves);
             }
         };
-        let utilization = Ratio::new(Self::LANES.total(word), limits.capacity).value();
+        let utilization = Ratio::new(Self::LANES.total(word), limits.capacity);
         let mut classes = Classes {
             count: C::NAMES.len(),
             all: [ClassSnapshot::default(); MAX_CLASSES],
@@ -487,7 +476,7 @@ impl<C: Class> Floodwall<C> {
                 reject_probability: if in_use < guarantee {
                     0.0
                 } else {
-                    curves[class].probability(utilization)
+                    curves[class].probability_at(utilization)
                 },
                 peak: peak(class).max(in_use),
                 admitted: counts.admitted,
@@ -498,7 +487,7 @@ impl<C: Class> Floodwall<C> {
         }
         Snapshot {
             capacity: limits.capacity as u32,
-            utilization,
+            utilization: utilization.value(),
             classes,
         }
     }
@@ -580,6 +569,10 @@ impl<C: Class> Floodwall<C> {
         let next = self.epoch_under(&given).wrapping_add(step);
         let curves = &new.curves[..C::NAMES.len()];
         self.slots[Self::LANES.slot(next)].write(Self::LANES, next, &new.limits(), curves);
+        for (class, calm) in self.calm.iter().enumerate() {
+            // ORDERING: Relaxed: the step below hands it over, and before that nobody believes it.
+            calm.store(new.calm(next, class), Ordering::Relaxed);
+        }
         // ORDERING: Release pairs with the Acquire in `load` and in the admission's exchange:
         // whoever sees the new epoch sees its slot, and all that preceded the change.
         self.word.fetch_add(step, Ordering::Release);
@@ -664,6 +657,15 @@ impl<C: Class> Rules<C> {
             class += 1;
         }
         limits
+    }
+
+    /// [`Calm`] of a class, in the epoch of `word`; of a class that there is not, nothing.
+    const fn calm(&self, word: u64, class: usize) -> u64 {
+        if class >= C::NAMES.len() {
+            return 0;
+        }
+        let lanes = Floodwall::<C>::LANES;
+        Calm::new(lanes, word, &self.limits(), self.curves[class], class).to_word()
     }
 }
 

@@ -8,15 +8,23 @@
 
 /// Leaves the epoch 8 bits at least.
 const LANE_BITS_IN_ALL: u32 = 56;
-const LANE_BITS_AT_MOST: u32 = 24;
-/// Leaves a capacity its 32 bits below the epoch, where one lane alone would leave fewer.
-const EPOCH_SHIFT_AT_LEAST: u32 = 32;
+pub(crate) const LANE_BITS_AT_MOST: u32 = 24;
+/// Leaves room below the epoch for what else is tagged with it: a capacity of 32 bits, and the two
+/// marks of [`Calm`](crate::calm::Calm).
+const EPOCH_SHIFT_AT_LEAST: u32 = 2 * LANE_BITS_AT_MOST;
 
 /// Where each class's lane lies in the word.
+//
+// All is inlined wherever it is called: the number of classes is known there, and the loops are not
+// left.
 #[derive(Clone, Copy)]
 pub(crate) struct Lanes {
     count: u32,
     bits: u32,
+    /// All bits of the lanes 0, 2, 4 and 6.
+    even: u64,
+    /// All bits of the lanes 1, 3, 5 and 7, moved down to their neighbours.
+    odd: u64,
 }
 
 /// What a word is judged by: the rules of one epoch.
@@ -51,7 +59,12 @@ impl Lanes {
         } else {
             LANE_BITS_AT_MOST
         };
-        Lanes { count, bits }
+        Lanes {
+            count,
+            bits,
+            even: every_other_lane(count.div_ceil(2), bits),
+            odd: every_other_lane(count / 2, bits),
+        }
     }
 
     /// The most permits that a lane can count.
@@ -60,23 +73,23 @@ impl Lanes {
     }
 
     /// The permits of class `class` in a word of lanes.
-    #[inline]
+    #[inline(always)]
     pub(crate) const fn get(self, word: u64, class: usize) -> u64 {
         word >> self.shift(class) & self.most() as u64
     }
 
     /// `permits` in the lane of class `class`, and nothing in the others.
-    #[inline]
+    #[inline(always)]
     pub(crate) const fn put(self, permits: u64, class: usize) -> u64 {
         permits << self.shift(class)
     }
 
-    #[inline]
+    #[inline(always)]
     const fn shift(self, class: usize) -> u32 {
         class as u32 * self.bits
     }
 
-    #[inline]
+    #[inline(always)]
     const fn epoch_shift(self) -> u32 {
         let lanes = self.count * self.bits;
         if lanes > EPOCH_SHIFT_AT_LEAST {
@@ -87,55 +100,59 @@ impl Lanes {
     }
 
     /// What to add to a word to step to the next epoch: it wraps round by itself.
-    #[inline]
+    #[inline(always)]
     pub(crate) const fn next_epoch(self) -> u64 {
         1 << self.epoch_shift()
     }
 
     /// Which of the two slots holds the rules of this word's epoch.
-    #[inline]
+    #[inline(always)]
     pub(crate) const fn slot(self, word: u64) -> usize {
         (word >> self.epoch_shift() & 1) as usize
     }
 
     /// Whether these words are all of the epoch of `word`. They are compared with one another first,
     /// for the word is what an admission waits for.
-    #[inline]
+    #[inline(always)]
     pub(crate) const fn same_epoch(self, word: u64, [a, b, c]: [u64; 3]) -> bool {
         ((a ^ b) | (a ^ c) | (word ^ a)) >> self.epoch_shift() == 0
     }
 
     /// `content` in the epoch of `word`.
-    #[inline]
+    #[inline(always)]
     pub(crate) const fn tagged(self, word: u64, content: u64) -> u64 {
         word & !self.content_mask() | content
     }
 
     /// A word without its epoch.
-    #[inline]
+    #[inline(always)]
     pub(crate) const fn content(self, word: u64) -> u64 {
         word & self.content_mask()
     }
 
-    #[inline]
+    #[inline(always)]
     const fn content_mask(self) -> u64 {
         self.next_epoch() - 1
     }
 
     /// The permits of all classes together.
-    #[inline]
+    ///
+    /// Each lane with its upper neighbour first, and then the pairs: half the steps of adding them
+    /// one by one.
+    #[inline(always)]
     pub(crate) const fn total(self, word: u64) -> u64 {
+        let pairs = (word & self.even) + (word >> self.bits & self.odd);
         let mut sum = 0;
-        let mut class = 0;
-        while class < self.count as usize {
-            sum += self.get(word, class);
-            class += 1;
+        let mut pair = 0;
+        while pair < self.count.div_ceil(2) {
+            sum += pairs >> (2 * self.bits * pair) & ((1 << (2 * self.bits)) - 1);
+            pair += 1;
         }
         sum
     }
 
     /// What nobody else can have: for each class, what it uses or is guaranteed, whichever is more.
-    #[inline]
+    #[inline(always)]
     pub(crate) const fn committed(self, word: u64, guarantees: u64) -> u64 {
         let mut sum = 0;
         let mut class = 0;
@@ -152,11 +169,18 @@ impl Lanes {
         sum
     }
 
+    /// What is guaranteed to the classes other than `class`, and not in use by them.
+    #[inline(always)]
+    pub(crate) const fn reserved(self, word: u64, limits: &Limits, class: usize) -> u64 {
+        let own = self.put(self.get(limits.guarantees, class), class);
+        self.committed(word, limits.guarantees - own) - self.total(word)
+    }
+
     /// The one rule: may class `class` have `permits` more?
     ///
     /// Within its guarantee, the total alone decides: another class that is above its cap, because
     /// the rules changed, stops nobody from using a guarantee while a thread is free.
-    #[inline]
+    #[inline(always)]
     pub(crate) const fn judge(
         self,
         word: u64,
@@ -194,4 +218,15 @@ impl Lanes {
         }
         Verdict::PoolFull
     }
+}
+
+/// All bits of so many lanes, each with another one above it.
+const fn every_other_lane(lanes: u32, bits: u32) -> u64 {
+    let mut mask = 0;
+    let mut lane = 0;
+    while lane < lanes {
+        mask |= ((1 << bits) - 1) << (2 * bits * lane);
+        lane += 1;
+    }
+    mask
 }

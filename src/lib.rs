@@ -13,6 +13,7 @@ extern crate alloc;
 extern crate std;
 
 mod bulkhead;
+mod calm;
 mod class;
 mod curve;
 mod draw;

@@ -11,21 +11,29 @@ impl Peak {
     }
 
     /// Notes that the count stood at `now`. Mostly a load: the peak seldom rises.
-    // ORDERING: Relaxed throughout this file, for a peak orders nothing and decides nothing.
     #[inline]
     pub(crate) fn raise(&self, now: u32) {
-        if now > self.0.load(Ordering::Relaxed) {
-            self.0.fetch_max(now, Ordering::Relaxed);
+        if now > self.get() {
+            self.rise(now);
         }
     }
 
+    #[cold]
+    fn rise(&self, now: u32) {
+        // ORDERING: Relaxed, as everywhere here.
+        self.0.fetch_max(now, Ordering::Relaxed);
+    }
+
+    #[inline]
     pub(crate) fn get(&self) -> u32 {
+        // ORDERING: Relaxed, as everywhere here: a peak orders nothing and decides nothing.
         self.0.load(Ordering::Relaxed)
     }
 
     /// The peak; a new one begins at the count as it stands, which `now` reads afterwards. What is in
     /// flight meanwhile may be missing from the new one.
     pub(crate) fn take(&self, now: impl FnOnce() -> u32) -> u32 {
+        // ORDERING: Relaxed, as everywhere here.
         let peak = self.0.swap(0, Ordering::Relaxed);
         self.raise(now());
         peak

@@ -1,5 +1,7 @@
 //! Utilization as a fraction, so that it can be compared without a division.
 
+use crate::curve::UNITS;
+
 /// `in_use / capacity`.
 #[derive(Clone, Copy)]
 pub(crate) struct Ratio {
@@ -20,6 +22,27 @@ impl Ratio {
             1.0
         } else {
             self.in_use as f64 / self.capacity as f64
+        }
+    }
+
+    /// A utilization that comes as a number, finer than any curve can be; decimals that curves are
+    /// made of stay exact. NaN reads as 0.
+    pub(crate) const fn from_number(utilization: f64) -> Self {
+        const ONE: u64 = UNITS << 16;
+        // No curve tells apart what lies above 1; this only keeps the products in range.
+        let utilization = if utilization > 1e3 { 1e3 } else { utilization };
+        // A cast to an integer takes NaN and what is below 0 to 0.
+        Ratio::new((utilization * ONE as f64 + 0.5) as u64, ONE)
+    }
+
+    /// This, or the pressure if that is higher.
+    #[inline]
+    pub(crate) fn or_if_higher(self, pressure: f64) -> Self {
+        // Looked at first, for it seldom is more than 0; NaN never is.
+        if pressure > 0.0 && pressure > self.value() {
+            Ratio::from_number(pressure)
+        } else {
+            self
         }
     }
 }

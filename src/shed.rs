@@ -2,8 +2,9 @@
 
 use core::fmt;
 
-use crate::curve::{Curve, fraction};
+use crate::curve::Curve;
 use crate::draw::Draw;
+use crate::ratio::Ratio;
 use crate::sync::{AtomicU64, Ordering, constructor};
 
 /// Decides who is turned away at a given utilization.
@@ -78,8 +79,8 @@ impl Shedder {
     }
 
     fn decide_by(&self, utilization: f64, draw: impl FnOnce() -> Draw) -> Result<(), Shed> {
-        let curve = self.curve();
-        if !curve.sheds(fraction(utilization), draw) {
+        let (curve, seen) = (self.curve(), Ratio::from_number(utilization));
+        if !curve.sheds(seen, draw) {
             return Ok(());
         }
         let utilization = if utilization.is_nan() {
@@ -89,7 +90,7 @@ impl Shedder {
         };
         Err(Shed {
             utilization,
-            probability: curve.probability(utilization),
+            probability: curve.probability_at(seen),
         })
     }
 }

@@ -38,8 +38,8 @@ pub struct ClassSnapshot {
     pub guarantee: u32,
     /// The most that it may hold: its cap, or the capacity if that is lower.
     pub cap: u32,
-    /// The probability that a request for one more is shed now, under no pressure from outside: 0
-    /// within the guarantee.
+    /// What the curve says now of a request for one more, should there be room, and no pressure from
+    /// outside: the probability that it is shed; 0 within the guarantee.
     pub reject_probability: f64,
     /// The most permits that were in use at once since the last
     /// [`take_peaks`](crate::Floodwall::take_peaks).

@@ -5,23 +5,24 @@
 
 use crossbeam_utils::CachePadded;
 
-use crate::class::MAX_CLASSES;
-use crate::draw::Draw;
+use crate::class::{MAX_CLASSES, each_class};
+use crate::draw::{Draw, GOLDEN};
 use crate::place::{self, PLACES, Place};
 use crate::sync::Ordering;
 use crate::sync::stat::{AtomicU32, AtomicU64};
 
 pub(crate) struct Stripes([CachePadded<[Tally; MAX_CLASSES]>; PLACES]);
 
-/// What was counted of one class at one place.
+/// What was counted of one class at one place. It takes a power of two, to be found by a shift.
+#[repr(align(64))]
 struct Tally {
     admitted: AtomicU64,
     shed: AtomicU64,
     class_full: AtomicU64,
     pool_full: AtomicU64,
-    /// How many draws were taken here. Of each class its own: on a sequence that classes share,
-    /// the decisions on one would pick which draws another gets to see.
-    draws: AtomicU32,
+    /// The next draw. Of each class its own sequence: on one that classes share, the decisions on one
+    /// would pick which draws another gets to see.
+    draw: AtomicU32,
 }
 
 /// What was counted of one class at all places together.
@@ -33,11 +34,20 @@ pub(crate) struct Counts {
     pub(crate) pool_full: u64,
 }
 
-// ORDERING: Relaxed throughout this file, for counters order nothing and decide nothing.
+// ORDERING: Relaxed throughout this file, for counters order nothing, and draws decide for whom they
+// are alone.
 
 impl Stripes {
     pub(crate) const fn new() -> Self {
-        Stripes([const { CachePadded::new([const { Tally::new() }; MAX_CLASSES]) }; PLACES])
+        let mut stripes =
+            Stripes([const { CachePadded::new([const { Tally::new(0) }; MAX_CLASSES]) }; PLACES]);
+        let mut place = 0;
+        while place < PLACES {
+            stripes.0[place] =
+                CachePadded::new(each_class!(class => Tally::new(first_draw(place, class))));
+            place += 1;
+        }
+        stripes
     }
 
     /// The calling thread's tally of a class.
@@ -53,6 +63,7 @@ impl Stripes {
     pub(crate) fn counts(&self, class: usize) -> Counts {
         let mut sum = Counts::default();
         for tally in self.0.iter().map(|place| &place[class]) {
+            // ORDERING: Relaxed, as everywhere here.
             sum.admitted += tally.admitted.load(Ordering::Relaxed);
             sum.shed += tally.shed.load(Ordering::Relaxed);
             sum.class_full += tally.class_full.load(Ordering::Relaxed);
@@ -63,13 +74,13 @@ impl Stripes {
 }
 
 impl Tally {
-    const fn new() -> Self {
+    const fn new(first_draw: u32) -> Self {
         Tally {
             admitted: AtomicU64::new(0),
             shed: AtomicU64::new(0),
             class_full: AtomicU64::new(0),
             pool_full: AtomicU64::new(0),
-            draws: AtomicU32::new(0),
+            draw: AtomicU32::new(first_draw),
         }
     }
 }
@@ -104,6 +115,7 @@ impl Mine<'_> {
 
     #[inline]
     fn count(self, counter: &AtomicU64) {
+        // ORDERING: Relaxed, as everywhere here.
         if self.place.is_own() {
             counter.store(counter.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
         } else {
@@ -111,16 +123,27 @@ impl Mine<'_> {
         }
     }
 
-    /// The next draw of this class at this place. Place number *n* begins at the *n*-th number of
-    /// the golden-ratio sequence, so that threads that decide once each are even too.
+    /// The next draw of this class at this place, of a golden-ratio sequence.
     ///
     /// A load and a store, even where the place is shared: threads may then now and again get the
     /// same draw, or see some once more, and each run of the sequence is as even as any other.
     #[inline]
     pub(crate) fn draw(self) -> Draw {
-        let taken = self.tally.draws.load(Ordering::Relaxed);
-        let next = taken.wrapping_add(1);
-        self.tally.draws.store(next, Ordering::Relaxed);
-        Draw::nth(taken.wrapping_add(self.place.index() as u32))
+        // ORDERING: Relaxed, as everywhere here.
+        let draw = self.tally.draw.load(Ordering::Relaxed);
+        let next = draw.wrapping_add(GOLDEN);
+        self.tally.draw.store(next, Ordering::Relaxed);
+        Draw::from(draw)
     }
+}
+
+/// Where the draws of a class begin at a place: at odd sixteenths of the range, so that no wall sheds
+/// the first that it may shed whatever the probability; classes 5/8 of the range apart, so that those
+/// asked in step are not shed in step; and places one after another in the sequence, so that threads
+/// that decide once each are even too.
+const fn first_draw(place: usize, class: usize) -> u32 {
+    // So many steps through the sequence are one of 9/16 of the range, as 2^32 / phi ends in a 9.
+    const STEPS: u32 = 1 << (u32::BITS - 4);
+    let number = (10 * class as u32 + 1).wrapping_mul(STEPS) + place as u32;
+    number.wrapping_mul(GOLDEN)
 }

@@ -46,20 +46,22 @@ impl Text {
         if number.is_nan() {
             return self.str("NaN");
         }
-        let (this, number) = if number < 0.0 {
-            (self.byte(b'-'), -number)
+        let (sign, number) = if number < 0.0 {
+            ("-", -number)
         } else {
-            (self, number)
+            ("", number)
         };
         if number == f64::INFINITY {
-            return this.str("inf");
+            return self.str(sign).str("inf");
         }
         if number > 1e6 {
-            return this.str("(more than 1000000)");
+            return self.str(sign).str("(more than 1000000)");
         }
         let scaled = (number * DECIMALS as f64 + 0.5) as u64;
-        let mut this = this.int(scaled / DECIMALS);
-        let (mut rest, mut unit) = (scaled % DECIMALS, DECIMALS / 10);
+        let (whole, mut rest) = (scaled / DECIMALS, scaled % DECIMALS);
+        let is_rounded = rest == 0 && number != whole as f64;
+        let this = self.str(if is_rounded { "about " } else { "" }).str(sign);
+        let (mut this, mut unit) = (this.int(whole), DECIMALS / 10);
         if rest > 0 {
             this = this.byte(b'.');
         }

@@ -7,8 +7,8 @@ use std::cell::Cell;
 use std::panic::RefUnwindSafe;
 
 use floodwall::{
-    Ask, Bulkhead, Class, Curve, CurveError, Draw, Floodwall, Reason, Rule, Rules, RulesError,
-    Share, Shedder,
+    Ask, Bulkhead, Class, Curve, CurveError, Draw, Floodwall, Reason, Rejection, Rule, Rules,
+    RulesError, Share, Shedder,
 };
 
 use common::{Of, for_each_count, panic_of};
@@ -603,6 +603,8 @@ mod curves {
             (f64::INFINITY, "inf"),
             (f64::NEG_INFINITY, "-inf"),
             (-0.1, "-0.1"),
+            (-1e-13, "about -0"),
+            (1.0 + f64::EPSILON, "about 1"),
             (1.5, "1.5"),
             (1.000_000_1, "1.0000001"),
             (2e9, "(more than 1000000)"),
@@ -695,25 +697,32 @@ mod utilizations {
         }
     }
 
+    /// The utilization that a rejection says the curve was asked with.
+    #[track_caller]
+    fn asked_with(rejection: Rejection) -> f64 {
+        let Reason::Shed { utilization, .. } = rejection.reason else {
+            panic!("{rejection}");
+        };
+        utilization
+    }
+
     #[test]
     fn pressure_counts_where_it_is_higher_than_the_utilization() {
         let rule = Rule::at(0, Share::between(1, 4)).shed(Curve::step(0.5));
-        for pressure in [0.5, 1.0, 7.0, f64::INFINITY] {
+        for pressure in [0.5, 1.0, 7.0, 12_345.6, f64::INFINITY] {
             let wall = Floodwall::<Of<1>>::new(4, &[rule]);
             let ask = Ask::new().draw(Draw::from(u32::MAX)).pressure(pressure);
             let _guaranteed = wall.admit_with(Of(0), ask).unwrap();
-            let reason = wall.admit_with(Of(0), ask).unwrap_err().reason;
-            assert_eq!(reason.name(), "shed", "at {pressure}");
+            assert_eq!(
+                asked_with(wall.admit_with(Of(0), ask).unwrap_err()),
+                pressure
+            );
         }
         let wall = Floodwall::<Of<1>>::new(4, &[rule]);
         let _half = wall.admit_with(Of(0), many(2)).unwrap();
-        let reason = wall
-            .admit_with(Of(0), Ask::new().pressure(0.1))
-            .unwrap_err()
-            .reason;
-        let Reason::Shed { utilization, .. } = reason else {
-            panic!("the curve is asked with the utilization");
-        };
-        assert_eq!(utilization, 0.5);
+        for pressure in [0.1, f64::NAN] {
+            let ask = Ask::new().pressure(pressure);
+            assert_eq!(asked_with(wall.admit_with(Of(0), ask).unwrap_err()), 0.5);
+        }
     }
 }

@@ -175,6 +175,25 @@ mod sequences {
         }
     }
 
+    #[test]
+    fn classes_asked_in_step_are_not_shed_in_step() {
+        let wall = wall();
+        let mut both = 0;
+        for _ in 0..10_000 {
+            let [login, message] = [Kind::Login, Kind::Message].map(|kind| sheds(&wall, kind, 0.3));
+            both += u32::from(login && message);
+        }
+        assert_eq!(both, 0);
+    }
+
+    #[test]
+    fn a_fresh_wall_neither_spares_nor_sheds_whoever_comes_first() {
+        for kind in [Kind::Login, Kind::Message] {
+            assert!(!sheds(&wall(), kind, 0.05));
+            assert!(sheds(&wall(), kind, 0.95));
+        }
+    }
+
     /// Two walls that are asked the same, in turn with decisions that need no draw on one of them.
     #[test]
     fn no_draw_is_taken_below_the_foot_or_within_a_guarantee() {

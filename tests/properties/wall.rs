@@ -82,13 +82,13 @@ struct View {
     counts: [u64; 4],
 }
 
-/// A probability, which a wall may ask its curve for at a utilization that was rounded to 3e-10.
+/// A probability, but for how it was rounded.
 #[derive(Clone, Copy, Debug)]
 struct Near(f64);
 
 impl PartialEq for Near {
     fn eq(&self, other: &Self) -> bool {
-        (self.0 - other.0).abs() < 1e-7
+        (self.0 - other.0).abs() < 1e-12
     }
 }
 
