@@ -255,14 +255,18 @@ impl<C: Class> Floodwall<C> {
     #[track_caller]
     pub fn admit_with(&self, class: C, ask: Ask) -> Result<Permit<'_>, Rejection> {
         let class = index_of(class);
-        let mut draw = ask.draw;
+        let Ask {
+            permits,
+            mut draw,
+            pressure,
+        } = ask;
         // Each answer is built where it is known. If one function passed all of them on, they would be
         // copied, in other pieces than they were written in, which takes longer than the rest.
-        match self.attempt(class, &ask, &mut draw) {
+        match self.attempt(class, permits, pressure, &mut draw) {
             Some(Ok(unit)) => Ok(Permit::new(&self.word, unit)),
-            Some(Err(reason)) => Err(Self::rejection(class, &ask, reason)),
+            Some(Err(reason)) => Err(Self::rejection(class, permits, reason)),
             None => self
-                .attempt_again(class, &ask, draw)
+                .attempt_again(class, permits, pressure, draw)
                 .map(|unit| Permit::new(&self.word, unit)),
         }
     }
@@ -272,21 +276,22 @@ impl<C: Class> Floodwall<C> {
     fn attempt_again(
         &self,
         class: usize,
-        ask: &Ask,
+        permits: u32,
+        pressure: f64,
         mut draw: Option<Draw>,
     ) -> Result<u64, Rejection> {
         loop {
-            if let Some(answer) = self.attempt(class, ask, &mut draw) {
-                return answer.map_err(|reason| Self::rejection(class, ask, reason));
+            if let Some(answer) = self.attempt(class, permits, pressure, &mut draw) {
+                return answer.map_err(|reason| Self::rejection(class, permits, reason));
             }
         }
     }
 
     #[inline(always)]
-    fn rejection(class: usize, ask: &Ask, reason: Reason) -> Rejection {
+    fn rejection(class: usize, asked: u32, reason: Reason) -> Rejection {
         Rejection {
             class: C::NAMES[class],
-            asked: ask.permits,
+            asked,
             reason,
         }
     }
@@ -298,20 +303,21 @@ impl<C: Class> Floodwall<C> {
     fn attempt(
         &self,
         class: usize,
-        ask: &Ask,
+        permits: u32,
+        pressure: f64,
         draw: &mut Option<Draw>,
     ) -> Option<Result<u64, Reason>> {
         let lanes = Self::LANES;
         let mine = self.stripes.mine(class);
         let word = self.load();
-        if !self.is_calm(word, class, ask) {
+        if !self.is_calm(word, class, permits, pressure) {
             let (limits, slot) = self.rules_of(word)?;
-            match lanes.judge(word, &limits, class, ask.permits) {
+            match lanes.judge(word, &limits, class, permits) {
                 Verdict::Guaranteed => {}
                 Verdict::Borrowed => {
                     let curve = slot.curve(class);
                     let utilization = Ratio::new(lanes.total(word), limits.capacity);
-                    let seen = utilization.or_if_higher(ask.pressure);
+                    let seen = utilization.or_if_higher(pressure);
                     // One draw for all tries.
                     let draw = || *draw.get_or_insert_with(|| mine.draw());
                     if curve.sheds(seen, draw) {
@@ -320,7 +326,7 @@ impl<C: Class> Floodwall<C> {
                         }
                         mine.shed();
                         return Some(Err(Reason::Shed {
-                            utilization: utilization.value().max(ask.pressure),
+                            utilization: utilization.value().max(pressure),
                             probability: curve.probability_at(seen),
                         }));
                     }
@@ -342,7 +348,7 @@ impl<C: Class> Floodwall<C> {
                 }
             }
         }
-        let unit = lanes.put(ask.permits.into(), class);
+        let unit = lanes.put(permits.into(), class);
         // ORDERING: Acquire pairs with the Release of the permits that were given back, and with
         // that of the last step of the epoch. On failure Relaxed: the next try loads the word anew.
         self.word
@@ -355,12 +361,12 @@ impl<C: Class> Floodwall<C> {
 
     /// Whether this admission can do without the rules.
     #[inline(always)]
-    fn is_calm(&self, word: u64, class: usize, ask: &Ask) -> bool {
+    fn is_calm(&self, word: u64, class: usize, permits: u32, pressure: f64) -> bool {
         // ORDERING: Relaxed: whoever has loaded the word sees no older marks than those of its epoch,
         // and the tag tells newer ones.
         let calm = Calm::from_word(self.calm[class].load(Ordering::Relaxed));
         // A pressure that is NaN takes the long way, to the same answer.
-        ask.permits > 0 && ask.pressure <= 0.0 && calm.admits(Self::LANES, word, class, ask.permits)
+        permits > 0 && pressure <= 0.0 && calm.admits(Self::LANES, word, class, permits)
     }
 
     /// [`admit`](Self::admit) with a permit that holds the wall itself.
