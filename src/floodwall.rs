@@ -2,21 +2,18 @@
 //!
 //! # How it works
 //! The word holds the permits in use of every class, and on top an epoch. Two slots hold rules; the
-//! epoch's lowest bit says which one is in force, and the limits in a slot carry the epoch that they
-//! were written for.
+//! epoch's lowest bit says which one is in force. While an epoch lasts, its slot is not written.
 //!
-//! - *To admit*: load the word; load the slot that its epoch names; if a tag there differs, the
-//!   rules have changed since, so begin again. Judge; compare-exchange the word. The exchange
-//!   succeeds only on the very word that was judged, of the very epoch whose rules judged it.
+//! - *To admit*: load the word, judge it by the slot of its epoch, compare-exchange it. The exchange
+//!   succeeds only on the very word that was judged: so the epoch lasts, and it was judged by its
+//!   rules, whole.
+//! - *To turn away*: the same, but with a second look at the epoch instead of the exchange. It is a
+//!   judgement of a word that was there.
 //! - *The short cut*: while class and pool are far from every limit and curve, two marks of the class
-//!   say so, tagged with the epoch too; the slot is spared.
-//! - *To turn away*: the same without the exchange. It is a judgement of a word that was there.
+//!   say so, with the epoch on top that they were made for; an admission spares the slot.
 //! - *To give back*: subtract.
 //! - *To change the rules* (one at a time, under a lock that no admission looks at): write the idle
 //!   slot, then step the epoch. Whoever was about to exchange a word of the old epoch fails.
-//!
-//! A slot's curves carry no tag. While an epoch lasts, its slot is not written, so whoever exchanges
-//! has asked the right one; and whoever sheds looks whether the epoch still lasts.
 
 use core::fmt;
 use core::marker::PhantomData;
@@ -113,7 +110,7 @@ pub struct Floodwall<C> {
 
 /// The rules of one epoch.
 struct Slot {
-    // [`Limits`], each word with the epoch on top that it was written for.
+    // [`Limits`].
     guarantees: AtomicU64,
     caps: AtomicU64,
     capacity: AtomicU64,
@@ -311,41 +308,37 @@ impl<C: Class> Floodwall<C> {
         let mine = self.stripes.mine(class);
         let word = self.load();
         if !self.is_calm(word, class, permits, pressure) {
-            let (limits, slot) = self.rules_of(word)?;
-            match lanes.judge(word, &limits, class, permits) {
-                Verdict::Guaranteed => {}
+            let slot = self.slot_of(word);
+            let limits = slot.limits();
+            let refusal = match lanes.judge(word, &limits, class, permits) {
+                Verdict::Guaranteed => None,
                 Verdict::Borrowed => {
                     let curve = slot.curve(class);
                     let utilization = Ratio::new(lanes.total(word), limits.capacity);
                     let seen = utilization.or_if_higher(pressure);
                     // One draw for all tries.
                     let draw = || *draw.get_or_insert_with(|| mine.draw());
-                    if curve.sheds(seen, draw) {
-                        if !self.still_of_epoch(word) {
-                            return None;
-                        }
-                        mine.shed();
-                        return Some(Err(Reason::Shed {
-                            utilization: utilization.value().max(pressure),
-                            probability: curve.probability_at(seen),
-                        }));
-                    }
+                    curve.sheds(seen, draw).then(|| Reason::Shed {
+                        utilization: utilization.value().max(pressure),
+                        probability: curve.probability_at(seen),
+                    })
                 }
-                Verdict::ClassFull => {
-                    mine.class_full();
-                    return Some(Err(Reason::ClassFull {
-                        in_use: lanes.get(word, class) as u32,
-                        cap: lanes.get(limits.caps, class) as u32,
-                    }));
+                Verdict::ClassFull => Some(Reason::ClassFull {
+                    in_use: lanes.get(word, class) as u32,
+                    cap: lanes.get(limits.caps, class) as u32,
+                }),
+                Verdict::PoolFull => Some(Reason::PoolFull {
+                    in_use: lanes.total(word) as u32,
+                    reserved: lanes.reserved(word, &limits, class) as u32,
+                    capacity: limits.capacity as u32,
+                }),
+            };
+            if let Some(reason) = refusal {
+                if !self.is_of_epoch(word) {
+                    return None;
                 }
-                Verdict::PoolFull => {
-                    mine.pool_full();
-                    return Some(Err(Reason::PoolFull {
-                        in_use: lanes.total(word) as u32,
-                        reserved: lanes.reserved(word, &limits, class) as u32,
-                        capacity: limits.capacity as u32,
-                    }));
-                }
+                mine.turned_away(&reason);
+                return Some(Err(reason));
             }
         }
         let unit = lanes.put(permits.into(), class);
@@ -421,7 +414,7 @@ impl<C: Class> Floodwall<C> {
     /// Lock-free: it tries again at most once per change of the rules that completes meanwhile.
     #[must_use]
     pub fn utilization(&self) -> f64 {
-        let (word, limits, _) = self.read();
+        let (word, limits) = self.read(Slot::limits);
         Ratio::new(Self::LANES.total(word), limits.capacity).value()
     }
 
@@ -431,7 +424,7 @@ impl<C: Class> Floodwall<C> {
     /// As [`utilization`](Self::utilization).
     #[must_use]
     pub fn capacity(&self) -> u32 {
-        self.read().1.capacity as u32
+        self.read(Slot::limits).1.capacity as u32
     }
 
     /// One coherent picture: permits and limits of all classes from one load, beside statistics.
@@ -455,16 +448,13 @@ impl<C: Class> Floodwall<C> {
     }
 
     fn snapshot_with(&self, peak: impl Fn(usize) -> u32) -> Snapshot {
-        let (word, limits, curves) = loop {
-            let (word, limits, slot) = self.read();
+        let (word, (limits, curves)) = self.read(|slot| {
             let mut curves = [Curve::NEVER; MAX_CLASSES];
             for (class, curve) in curves.iter_mut().enumerate().take(C::NAMES.len()) {
                 *curve = slot.curve(class);
             }
-            if self.still_of_epoch(word) {
-                break (word, limits, curves);
-            }
-        };
+            (slot.limits(), curves)
+        });
         let utilization = Ratio::new(Self::LANES.total(word), limits.capacity);
         let mut classes = Classes {
             count: C::NAMES.len(),
@@ -574,8 +564,8 @@ impl<C: Class> Floodwall<C> {
         let step = Self::LANES.next_epoch();
         let next = self.epoch_under(&given).wrapping_add(step);
         let curves = &new.curves[..C::NAMES.len()];
-        self.slots[Self::LANES.slot(next)].write(Self::LANES, next, &new.limits(), curves);
-        for (class, calm) in self.calm.iter().enumerate() {
+        self.slot_of(next).write(&new.limits(), curves);
+        for (class, calm) in self.calm.iter().enumerate().take(C::NAMES.len()) {
             // ORDERING: Relaxed: the step below hands it over, and before that nobody believes it.
             calm.store(new.calm(next, class), Ordering::Relaxed);
         }
@@ -586,7 +576,7 @@ impl<C: Class> Floodwall<C> {
     }
 
     fn rules_given(&self, given: &Locked<'_>) -> Rules<C> {
-        let slot = &self.slots[Self::LANES.slot(self.epoch_under(given))];
+        let slot = self.slot_of(self.epoch_under(given));
         let mut rules = Rules::none(given.capacity());
         for class in 0..C::NAMES.len() {
             rules.shares[class] = given.share(class);
@@ -610,34 +600,28 @@ impl<C: Class> Floodwall<C> {
         self.word.load(Ordering::Acquire)
     }
 
-    /// A word, and the rules of its epoch.
-    fn read(&self) -> (u64, Limits, &Slot) {
+    /// A word, and what its epoch's rules say.
+    fn read<T>(&self, what: impl Fn(&Slot) -> T) -> (u64, T) {
         loop {
             let word = self.load();
-            if let Some((limits, slot)) = self.rules_of(word) {
-                return (word, limits, slot);
+            let said = what(self.slot_of(word));
+            if self.is_of_epoch(word) {
+                return (word, said);
             }
         }
     }
 
-    /// The limits of this word's epoch, and the slot that has its curves; nothing if the rules have
-    /// changed since it was loaded.
-    ///
-    /// Only the slot that the epoch names can carry it. Looking at both in turn spares the loads
-    /// from waiting for the word.
-    #[inline]
-    fn rules_of(&self, word: u64) -> Option<(Limits, &Slot)> {
-        let [even, odd] = &self.slots;
-        match even.limits(Self::LANES, word) {
-            Some(limits) => Some((limits, even)),
-            None => Some((odd.limits(Self::LANES, word)?, odd)),
-        }
+    /// The slot of this word's epoch.
+    #[inline(always)]
+    fn slot_of(&self, word: u64) -> &Slot {
+        &self.slots[Self::LANES.slot(word)]
     }
 
-    /// Whether the epoch of this word still lasts: if so, curves that were read since it was loaded
-    /// are those of its epoch.
-    fn still_of_epoch(&self, word: u64) -> bool {
-        Self::LANES.same_epoch(word, [self.load(); 3])
+    /// Whether the epoch of this word still lasts: if so, what was read from its slot since the word
+    /// was loaded are its rules.
+    #[inline(always)]
+    fn is_of_epoch(&self, word: u64) -> bool {
+        Self::LANES.same_epoch(word, self.load())
     }
 }
 
@@ -677,7 +661,6 @@ impl<C: Class> Rules<C> {
 
 impl Slot {
     constructor! {
-        /// A slot of epoch 0.
         const fn new(limits: &Limits, curves: &[Curve; MAX_CLASSES]) -> Self {
             Slot {
                 guarantees: AtomicU64::new(limits.guarantees),
@@ -688,40 +671,29 @@ impl Slot {
         }
     }
 
-    /// Writes the rules for the epoch of `word`.
-    fn write(&self, lanes: Lanes, word: u64, limits: &Limits, curves: &[Curve]) {
-        let tagged = |content| lanes.tagged(word, content);
-        // ORDERING: Release pairs with the Acquire in `limits` and in `curve`: whoever sees what is
-        // too new for its word sees, when it loads the word again, a newer epoch too.
-        self.guarantees
-            .store(tagged(limits.guarantees), Ordering::Release);
-        self.caps.store(tagged(limits.caps), Ordering::Release);
-        self.capacity
-            .store(tagged(limits.capacity), Ordering::Release);
+    fn write(&self, limits: &Limits, curves: &[Curve]) {
+        // ORDERING: Release pairs with the Acquire in `limits` and in `curve`: whoever reads what is
+        // too new for its word finds a newer epoch when it looks at the word again, or exchanges it.
+        self.guarantees.store(limits.guarantees, Ordering::Release);
+        self.caps.store(limits.caps, Ordering::Release);
+        self.capacity.store(limits.capacity, Ordering::Release);
         for (place, curve) in self.curves.iter().zip(curves) {
             // ORDERING: Release, as above.
             place.store(curve.to_word(), Ordering::Release);
         }
     }
 
-    /// The limits, if they are those of the epoch of `word`.
-    #[inline]
-    fn limits(&self, lanes: Lanes, word: u64) -> Option<Limits> {
+    #[inline(always)]
+    fn limits(&self) -> Limits {
         // ORDERING: Acquire pairs with the Release in `write`.
-        let guarantees = self.guarantees.load(Ordering::Acquire);
-        let caps = self.caps.load(Ordering::Acquire);
-        let capacity = self.capacity.load(Ordering::Acquire);
-        if !lanes.same_epoch(word, [guarantees, caps, capacity]) {
-            return None;
+        Limits {
+            guarantees: self.guarantees.load(Ordering::Acquire),
+            caps: self.caps.load(Ordering::Acquire),
+            capacity: self.capacity.load(Ordering::Acquire),
         }
-        Some(Limits {
-            guarantees: lanes.content(guarantees),
-            caps: lanes.content(caps),
-            capacity: lanes.content(capacity),
-        })
     }
 
-    #[inline]
+    #[inline(always)]
     fn curve(&self, class: usize) -> Curve {
         // ORDERING: Acquire pairs with the Release in `write`.
         Curve::from_word(self.curves[class].load(Ordering::Acquire))

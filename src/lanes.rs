@@ -3,14 +3,13 @@
 //! ```text
 //! | epoch | lane[COUNT-1] | ... | lane[1] | lane[0] |      lane = 56 / COUNT bits, 24 at most
 //! ```
-//! The words that hold the guarantees and the caps are laid out in the same way, and the capacity
-//! takes the lanes' place in a word of its own; each carries its epoch on top.
+//! The words that hold the guarantees and the caps have the same lanes.
 
 /// Leaves the epoch 8 bits at least.
 const LANE_BITS_IN_ALL: u32 = 56;
 pub(crate) const LANE_BITS_AT_MOST: u32 = 24;
-/// Leaves room below the epoch for what else is tagged with it: a capacity of 32 bits, and the two
-/// marks of [`Calm`](crate::calm::Calm).
+/// Leaves room below the epoch for what else is tagged with it, the two marks of
+/// [`Calm`](crate::calm::Calm).
 const EPOCH_SHIFT_AT_LEAST: u32 = 2 * LANE_BITS_AT_MOST;
 
 /// Where each class's lane lies in the word.
@@ -111,28 +110,16 @@ impl Lanes {
         (word >> self.epoch_shift() & 1) as usize
     }
 
-    /// Whether these words are all of the epoch of `word`. They are compared with one another first,
-    /// for the word is what an admission waits for.
+    /// Whether these two words are of one epoch.
     #[inline(always)]
-    pub(crate) const fn same_epoch(self, word: u64, [a, b, c]: [u64; 3]) -> bool {
-        ((a ^ b) | (a ^ c) | (word ^ a)) >> self.epoch_shift() == 0
+    pub(crate) const fn same_epoch(self, word: u64, other: u64) -> bool {
+        (word ^ other) >> self.epoch_shift() == 0
     }
 
     /// `content` in the epoch of `word`.
     #[inline(always)]
     pub(crate) const fn tagged(self, word: u64, content: u64) -> u64 {
-        word & !self.content_mask() | content
-    }
-
-    /// A word without its epoch.
-    #[inline(always)]
-    pub(crate) const fn content(self, word: u64) -> u64 {
-        word & self.content_mask()
-    }
-
-    #[inline(always)]
-    const fn content_mask(self) -> u64 {
-        self.next_epoch() - 1
+        word >> self.epoch_shift() << self.epoch_shift() | content
     }
 
     /// The permits of all classes together.

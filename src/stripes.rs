@@ -8,6 +8,7 @@ use crossbeam_utils::CachePadded;
 use crate::class::{MAX_CLASSES, each_class};
 use crate::draw::{Draw, GOLDEN};
 use crate::place::{self, PLACES, Place};
+use crate::rejection::Reason;
 use crate::sync::Ordering;
 use crate::sync::stat::{AtomicU32, AtomicU64};
 
@@ -99,18 +100,12 @@ impl Mine<'_> {
     }
 
     #[inline]
-    pub(crate) fn shed(self) {
-        self.count(&self.tally.shed);
-    }
-
-    #[inline]
-    pub(crate) fn class_full(self) {
-        self.count(&self.tally.class_full);
-    }
-
-    #[inline]
-    pub(crate) fn pool_full(self) {
-        self.count(&self.tally.pool_full);
+    pub(crate) fn turned_away(self, reason: &Reason) {
+        self.count(match reason {
+            Reason::Shed { .. } => &self.tally.shed,
+            Reason::ClassFull { .. } => &self.tally.class_full,
+            Reason::PoolFull { .. } => &self.tally.pool_full,
+        });
     }
 
     #[inline]
