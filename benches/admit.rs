@@ -1,0 +1,90 @@
+//! What does the whole wall cost? An admission and its give-back by what the curve has to say, a
+//! rejection by its reason, with 1, 2, 4 and 8 classes; and what a draw costs that one brings.
+
+mod common;
+
+use std::hint::black_box;
+
+use criterion::measurement::WallTime;
+use criterion::{BenchmarkGroup, BenchmarkId, Criterion, criterion_group, criterion_main};
+use floodwall::{Ask, Curve, Draw, Share};
+
+use common::walls::{ALL, BELOW_RAMP, INSIDE_RAMP, Of, RAMP, hold, wall};
+use common::{CAPACITY, FLOOR};
+
+type Group<'a> = BenchmarkGroup<'a, WallTime>;
+
+fn admit(criterion: &mut Criterion) {
+    let group = &mut criterion.benchmark_group("admit");
+    group.bench_function(BenchmarkId::new("floor", classes(1)), |b| {
+        b.iter(|| FLOOR.take_and_give_back());
+    });
+    admitted::<1>(group);
+    admitted::<2>(group);
+    admitted::<4>(group);
+    admitted::<8>(group);
+    drawn(group);
+    rejected::<1>(group);
+    rejected::<2>(group);
+    rejected::<4>(group);
+    rejected::<8>(group);
+}
+
+fn admitted<const COUNT: usize>(group: &mut Group<'_>) {
+    for (subject, curve, in_use) in [
+        ("no curve", Curve::NEVER, 0),
+        ("below the ramp", RAMP, BELOW_RAMP),
+        ("inside the ramp", RAMP, INSIDE_RAMP),
+    ] {
+        let wall = wall::<COUNT>(ALL, curve);
+        hold(wall, Of(0), in_use);
+        group.bench_function(BenchmarkId::new(subject, classes(COUNT)), |b| {
+            b.iter(|| drop(wall.admit(Of(0))));
+        });
+    }
+}
+
+/// Inside the ramp, with draws that the caller brings.
+fn drawn(group: &mut Group<'_>) {
+    let wall = wall::<2>(ALL, RAMP);
+    hold(wall, Of(0), INSIDE_RAMP);
+    let id = |subject| BenchmarkId::new(subject, classes(2));
+    group.bench_function(id("inside the ramp, `Draw::local`"), |b| {
+        b.iter(|| drop(wall.admit_with(Of(0), Ask::new().draw(Draw::local()))));
+    });
+    group.bench_function(id("inside the ramp, `Draw::keyed`"), |b| {
+        let mut user = 0_u64;
+        b.iter(|| {
+            user += 1;
+            drop(wall.admit_with(Of(0), Ask::new().draw(Draw::keyed(user, 1))));
+        });
+    });
+}
+
+fn rejected<const COUNT: usize>(group: &mut Group<'_>) {
+    let half = CAPACITY / 2;
+    for (reason, share, curve, in_use) in [
+        ("shed", ALL, Curve::ALWAYS, 0),
+        ("class_full", Share::at_most(half), Curve::NEVER, half),
+        ("pool_full", Share::at_least(0), Curve::NEVER, CAPACITY),
+    ] {
+        let wall = wall::<COUNT>(share, curve);
+        hold(wall, Of(0), in_use);
+        let rejection = wall.admit(Of(0)).expect_err("it is rejected");
+        assert_eq!(rejection.reason.name(), reason);
+        let subject = reason.replace('_', " ");
+        group.bench_function(BenchmarkId::new(subject, classes(COUNT)), |b| {
+            b.iter(|| black_box(wall.admit(Of(0))).is_err());
+        });
+    }
+}
+
+fn classes(count: usize) -> String {
+    match count {
+        1 => "1 class".into(),
+        more => format!("{more} classes"),
+    }
+}
+
+criterion_group!(name = benches; config = common::criterion(); targets = admit);
+criterion_main!(benches);

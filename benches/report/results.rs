@@ -1,0 +1,152 @@
+//! What criterion has left: the median of each subject, and when it was measured.
+
+use std::error::Error;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::SystemTime;
+
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+
+pub(crate) const FLOOR: &str = "floor";
+
+pub(crate) struct Results(Vec<Measured>);
+
+struct Measured {
+    group: String,
+    subject: String,
+    /// Empty in groups that know only one.
+    situation: String,
+    /// In nanoseconds.
+    median: f64,
+    at: SystemTime,
+}
+
+/// What was measured to answer one question.
+pub(crate) struct Group<'a>(Vec<&'a Measured>);
+
+impl Results {
+    pub(crate) fn read() -> Result<Results, Box<dyn Error>> {
+        let mut measured = vec![];
+        let folder = target_directory()?.join("criterion");
+        if folder.exists() {
+            read_below(&folder, &mut measured)?;
+        }
+        Ok(Results(measured))
+    }
+
+    pub(crate) fn group(&self, name: &str) -> Group<'_> {
+        let of_group = |measured: &&Measured| measured.group == name;
+        let mut group: Vec<_> = self.0.iter().filter(of_group).collect();
+        group.sort_by(|a, b| a.median.total_cmp(&b.median));
+        Group(group)
+    }
+}
+
+impl Group<'_> {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The cheapest first.
+    pub(crate) fn subjects(&self) -> Vec<&str> {
+        let mut subjects = vec![];
+        for measured in &self.0 {
+            if !subjects.contains(&measured.subject.as_str()) {
+                subjects.push(&measured.subject);
+            }
+        }
+        subjects
+    }
+
+    /// By the numbers that they begin with, then those without one.
+    pub(crate) fn situations(&self) -> Vec<&str> {
+        let mut situations: Vec<&str> = self.0.iter().map(|m| m.situation.as_str()).collect();
+        situations.sort_by_key(|situation| (number(situation).unwrap_or(usize::MAX), *situation));
+        situations.dedup();
+        situations
+    }
+
+    /// When the first and when the last of these was measured.
+    pub(crate) fn period(&self) -> Option<(SystemTime, SystemTime)> {
+        let times = || self.0.iter().map(|measured| measured.at);
+        times().min().zip(times().max())
+    }
+
+    pub(crate) fn median(&self, subject: &str, situation: &str) -> Option<f64> {
+        let mut all = self.0.iter();
+        let found = all.find(|m| m.subject == subject && m.situation == situation);
+        found.map(|measured| measured.median)
+    }
+
+    /// The floor in this situation, or the only one that there is.
+    pub(crate) fn floor(&self, situation: &str) -> Option<f64> {
+        let mut floors = self.0.iter().filter(|m| m.subject == FLOOR);
+        let first = floors.next();
+        let only = first.filter(|_| floors.next().is_none());
+        self.median(FLOOR, situation)
+            .or(only.map(|floor| floor.median))
+    }
+}
+
+/// What a name such as `4 threads` begins with.
+fn number(situation: &str) -> Option<usize> {
+    situation.split(' ').next()?.parse().ok()
+}
+
+/// Reads the results that lie in this folder, and those below it.
+fn read_below(folder: &Path, into: &mut Vec<Measured>) -> Result<(), Box<dyn Error>> {
+    #[derive(Deserialize)]
+    struct Benchmark {
+        group_id: String,
+        function_id: Option<String>,
+        value_str: Option<String>,
+    }
+    #[derive(Deserialize)]
+    struct Estimates {
+        median: Estimate,
+    }
+    #[derive(Deserialize)]
+    struct Estimate {
+        point_estimate: f64,
+    }
+
+    let newest = folder.join("new");
+    let estimates = newest.join("estimates.json");
+    if estimates.exists() {
+        let benchmark: Benchmark = json(&newest.join("benchmark.json"))?;
+        into.push(Measured {
+            group: benchmark.group_id,
+            subject: benchmark.function_id.unwrap_or_default(),
+            situation: benchmark.value_str.unwrap_or_default(),
+            median: json::<Estimates>(&estimates)?.median.point_estimate,
+            at: estimates.metadata()?.modified()?,
+        });
+    }
+    for entry in fs::read_dir(folder)? {
+        let below = entry?.path();
+        if below.is_dir() {
+            read_below(&below, into)?;
+        }
+    }
+    Ok(())
+}
+
+fn json<T: DeserializeOwned>(path: &Path) -> Result<T, Box<dyn Error>> {
+    let text = fs::read(path).map_err(|error| format!("{}: {error}", path.display()))?;
+    Ok(serde_json::from_slice(&text)?)
+}
+
+/// Where criterion looks for it too, so that they agree wherever it was moved.
+fn target_directory() -> Result<PathBuf, Box<dyn Error>> {
+    #[derive(Deserialize)]
+    struct Metadata {
+        target_directory: PathBuf,
+    }
+    let metadata = Command::new("cargo")
+        .args(["metadata", "--format-version", "1", "--no-deps"])
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .output()?;
+    Ok(serde_json::from_slice::<Metadata>(&metadata.stdout)?.target_directory)
+}
