@@ -45,10 +45,10 @@ impl Calm {
     /// Whether class `class` may have `permits` more, at least one, if the wall's word is this one.
     #[inline(always)]
     pub(crate) const fn admits(self, lanes: Lanes, word: u64, class: usize, permits: u32) -> bool {
-        if !lanes.same_epoch(word, self.0) {
+        if lanes.get(word, class) + permits as u64 > self.0 & MARK {
             return no();
         }
-        if lanes.get(word, class) + permits as u64 > self.0 & MARK {
+        if !lanes.same_epoch(word, self.0) {
             return no();
         }
         lanes.total(word) + permits as u64 <= self.0 >> OF_ALL_SHIFT & MARK
