@@ -3,22 +3,18 @@
 
 mod common;
 
-use std::hint::black_box;
-
 use criterion::measurement::WallTime;
 use criterion::{BenchmarkGroup, BenchmarkId, Criterion, criterion_group, criterion_main};
 use floodwall::{Ask, Curve, Draw, Share};
 
 use common::walls::{ALL, BELOW_RAMP, INSIDE_RAMP, Of, RAMP, hold, wall};
-use common::{CAPACITY, FLOOR};
+use common::{CAPACITY, FLOOR, is_err, peers};
 
 type Group<'a> = BenchmarkGroup<'a, WallTime>;
 
 fn admit(criterion: &mut Criterion) {
     let group = &mut criterion.benchmark_group("admit");
-    group.bench_function(BenchmarkId::new("floor", classes(1)), |b| {
-        b.iter(|| FLOOR.take_and_give_back());
-    });
+    yardsticks(group);
     admitted::<1>(group);
     admitted::<2>(group);
     admitted::<4>(group);
@@ -28,6 +24,18 @@ fn admit(criterion: &mut Criterion) {
     rejected::<2>(group);
     rejected::<4>(group);
     rejected::<8>(group);
+}
+
+/// What a wall is compared with: the floor, and permits without classes.
+fn yardsticks(group: &mut Group<'_>) {
+    let id = |subject| BenchmarkId::new(subject, classes(1));
+    group.bench_function(id("floor"), |b| b.iter(|| FLOOR.take_and_give_back()));
+    group.bench_function(id("bulkhead"), |b| {
+        b.iter(|| drop(peers::BULKHEAD.try_acquire()));
+    });
+    group.bench_function(id("tokio"), |b| {
+        b.iter(|| drop(peers::TOKIO.try_acquire()));
+    });
 }
 
 fn admitted<const COUNT: usize>(group: &mut Group<'_>) {
@@ -74,7 +82,7 @@ fn rejected<const COUNT: usize>(group: &mut Group<'_>) {
         assert_eq!(rejection.reason.name(), reason);
         let subject = reason.replace('_', " ");
         group.bench_function(BenchmarkId::new(subject, classes(COUNT)), |b| {
-            b.iter(|| black_box(wall.admit(Of(0))).is_err());
+            b.iter(|| is_err(wall.admit(Of(0))));
         });
     }
 }

@@ -8,7 +8,6 @@
 
 mod common;
 
-use std::hint::black_box;
 use std::mem::forget;
 
 use criterion::measurement::WallTime;
@@ -19,7 +18,7 @@ use floodwall::{Bulkhead, Curve, Floodwall, Share};
 use common::peers::Counter;
 use common::threads::{self, beside, cores, together};
 use common::walls::{ALL, Kind, hold};
-use common::{CAPACITY, FLOOR};
+use common::{CAPACITY, FLOOR, is_err, is_none};
 
 type Group<'a> = BenchmarkGroup<'a, WallTime>;
 
@@ -79,12 +78,10 @@ fn bulkhead(group: &mut Group<'_>) {
     forget(BULKHEAD.try_acquire_many(ALL_BUT_ONE));
     let take = || drop(BULKHEAD.try_acquire());
     beside_takers(group, "bulkhead", take, || {
-        black_box(BULKHEAD.try_acquire_many(2)).is_err()
+        is_err(BULKHEAD.try_acquire_many(2))
     });
     forget(BULKHEAD.try_acquire());
-    alone_and_together(group, "bulkhead", || {
-        black_box(BULKHEAD.try_acquire()).is_err()
-    });
+    alone_and_together(group, "bulkhead", || is_err(BULKHEAD.try_acquire()));
 }
 
 /// Logins are turned away, messages come and go.
@@ -121,7 +118,7 @@ fn walls(group: &mut Group<'_>) {
         assert_eq!(rejection.reason.name(), reason);
         let subject = format!("floodwall, {}", reason.replace('_', " "));
         let take = || drop(wall.admit(Kind::Message));
-        let reject = || black_box(wall.admit(Kind::Login)).is_err();
+        let reject = || is_err(wall.admit(Kind::Login));
         alone_and_together(group, &subject, reject);
         beside_takers(group, &subject, take, reject);
     }
@@ -135,12 +132,10 @@ fn tokio(group: &mut Group<'_>) {
     forget(SEMAPHORE.try_acquire_many(ALL_BUT_ONE));
     let take = || drop(SEMAPHORE.try_acquire());
     beside_takers(group, "tokio", take, || {
-        black_box(SEMAPHORE.try_acquire_many(2)).is_err()
+        is_err(SEMAPHORE.try_acquire_many(2))
     });
     forget(SEMAPHORE.try_acquire());
-    alone_and_together(group, "tokio", || {
-        black_box(SEMAPHORE.try_acquire()).is_err()
-    });
+    alone_and_together(group, "tokio", || is_err(SEMAPHORE.try_acquire()));
 }
 
 fn async_lock(group: &mut Group<'_>) {
@@ -150,9 +145,7 @@ fn async_lock(group: &mut Group<'_>) {
     for _ in 0..CAPACITY {
         forget(SEMAPHORE.try_acquire());
     }
-    alone_and_together(group, "async-lock", || {
-        black_box(SEMAPHORE.try_acquire()).is_none()
-    });
+    alone_and_together(group, "async-lock", || is_none(SEMAPHORE.try_acquire()));
 }
 
 fn asyncband(group: &mut Group<'_>) {
@@ -162,12 +155,10 @@ fn asyncband(group: &mut Group<'_>) {
     forget(SEMAPHORE.try_acquire(ALL_BUT_ONE as usize));
     let take = || drop(SEMAPHORE.try_acquire(1));
     beside_takers(group, "asyncband", take, || {
-        black_box(SEMAPHORE.try_acquire(2)).is_none()
+        is_none(SEMAPHORE.try_acquire(2))
     });
     forget(SEMAPHORE.try_acquire(1));
-    alone_and_together(group, "asyncband", || {
-        black_box(SEMAPHORE.try_acquire(1)).is_none()
-    });
+    alone_and_together(group, "asyncband", || is_none(SEMAPHORE.try_acquire(1)));
 }
 
 fn throttle_net(group: &mut Group<'_>) {
@@ -176,9 +167,7 @@ fn throttle_net(group: &mut Group<'_>) {
     for _ in 0..CAPACITY {
         forget(bulkhead.try_acquire());
     }
-    alone_and_together(group, "throttle-net", || {
-        black_box(bulkhead.try_acquire()).is_none()
-    });
+    alone_and_together(group, "throttle-net", || is_none(bulkhead.try_acquire()));
 }
 
 fn parking_lot(group: &mut Group<'_>) {

@@ -10,6 +10,7 @@ pub mod threads;
 pub mod walls;
 pub mod work;
 
+use std::hint::black_box;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
@@ -60,4 +61,22 @@ impl Floor {
         self.take();
         self.give_back();
     }
+}
+
+/// Whether it was an error, for someone who reads the error.
+#[inline(always)]
+pub fn is_err<T, E>(result: Result<T, E>) -> bool {
+    match result {
+        Ok(_) => false,
+        Err(error) => {
+            black_box(&error);
+            true
+        }
+    }
+}
+
+/// Whether there was nothing, which is all that there is to read.
+#[inline(always)]
+pub fn is_none<T>(option: Option<T>) -> bool {
+    is_err(option.ok_or(()))
 }

@@ -13,9 +13,9 @@ pub trait Measure {
     fn measure(&mut self, subject: &str, take_and_give_back: impl Fn() + Sync);
 }
 
-static BULKHEAD: Bulkhead = Bulkhead::new(CAPACITY);
+pub static BULKHEAD: Bulkhead = Bulkhead::new(CAPACITY);
 static WALL: Floodwall<Kind> = Floodwall::new(CAPACITY, &PLAIN);
-static TOKIO: CachePadded<tokio::sync::Semaphore> =
+pub static TOKIO: CachePadded<tokio::sync::Semaphore> =
     CachePadded::new(tokio::sync::Semaphore::const_new(CAPACITY as usize));
 static ASYNC_LOCK: CachePadded<async_lock::Semaphore> =
     CachePadded::new(async_lock::Semaphore::new(CAPACITY as usize));
