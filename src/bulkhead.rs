@@ -109,17 +109,18 @@ impl Bulkhead {
         // older than what happens-before the call.
         let mut word = self.word.load(Ordering::Relaxed);
         loop {
-            if permits > 0 && u64::from(in_use(word)) + unit > u64::from(limit(word)) {
+            // The word as it would be; what is in use would be less than `permits` if it wrapped round.
+            let next = word.wrapping_add(unit);
+            let is_full = in_use(next) > limit(next) || in_use(next) < permits;
+            if is_full && permits > 0 {
                 return Err(Full::new(permits, word));
             }
             // ORDERING: Acquire pairs with the Release of the permits that were given back, and
             // with that of `set_limit`. On failure Relaxed, as for the load above.
-            match self.word.compare_exchange_weak(
-                word,
-                word + unit,
-                Ordering::Acquire,
-                Ordering::Relaxed,
-            ) {
+            match self
+                .word
+                .compare_exchange_weak(word, next, Ordering::Acquire, Ordering::Relaxed)
+            {
                 Ok(_) => return Ok(Permit::new(&self.word, unit)),
                 Err(now) => word = now,
             }

@@ -42,16 +42,17 @@ impl Calm {
         Calm(word)
     }
 
-    /// Whether class `class` may have `permits` more, at least one, if the wall's word is this one.
+    /// Whether class `class` may have `permits` more, at least one, so that the wall's word would be
+    /// `after`.
     #[inline(always)]
-    pub(crate) const fn admits(self, lanes: Lanes, word: u64, class: usize, permits: u32) -> bool {
-        if lanes.get(word, class) + permits as u64 > self.0 & MARK {
+    pub(crate) const fn admits(self, lanes: Lanes, after: u64, class: usize, permits: u32) -> bool {
+        if lanes.exceeds(after, class, permits, self.0 & MARK) {
             return no();
         }
-        if !lanes.same_epoch(word, self.0) {
+        if !lanes.same_epoch(after, self.0) {
             return no();
         }
-        lanes.total(word) + permits as u64 <= self.0 >> OF_ALL_SHIFT & MARK
+        lanes.total(after) <= self.0 >> OF_ALL_SHIFT & MARK
     }
 }
 

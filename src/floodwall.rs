@@ -307,14 +307,16 @@ impl<C: Class> Floodwall<C> {
         let lanes = Self::LANES;
         let mine = self.stripes.mine(class);
         let word = self.load();
-        if !self.is_calm(word, class, permits, pressure) {
+        let after = lanes.after(word, class, permits);
+        if !self.is_calm(after, class, permits, pressure) {
             let slot = self.slot_of(word);
             let limits = slot.limits();
-            let refusal = match lanes.judge(word, &limits, class, permits) {
+            let refusal = match lanes.judge(after, &limits, class, permits) {
                 Verdict::Guaranteed => None,
                 Verdict::Borrowed => {
                     let curve = slot.curve(class);
-                    let utilization = Ratio::new(lanes.total(word), limits.capacity);
+                    let in_use = lanes.total(after) - u64::from(permits);
+                    let utilization = Ratio::new(in_use, limits.capacity);
                     let seen = utilization.or_if_higher(pressure);
                     // One draw for all tries.
                     let draw = || *draw.get_or_insert_with(|| mine.draw());
@@ -341,25 +343,24 @@ impl<C: Class> Floodwall<C> {
                 return Some(Err(reason));
             }
         }
-        let unit = lanes.put(permits.into(), class);
         // ORDERING: Acquire pairs with the Release of the permits that were given back, and with
         // that of the last step of the epoch. On failure Relaxed: the next try loads the word anew.
         self.word
-            .compare_exchange_weak(word, word + unit, Ordering::Acquire, Ordering::Relaxed)
+            .compare_exchange_weak(word, after, Ordering::Acquire, Ordering::Relaxed)
             .ok()?;
-        self.peaks[class].raise(lanes.get(word + unit, class) as u32);
+        self.peaks[class].raise(lanes.get(after, class) as u32);
         mine.admitted();
-        Some(Ok(unit))
+        Some(Ok(lanes.put(permits.into(), class)))
     }
 
     /// Whether this admission can do without the rules.
     #[inline(always)]
-    fn is_calm(&self, word: u64, class: usize, permits: u32, pressure: f64) -> bool {
+    fn is_calm(&self, after: u64, class: usize, permits: u32, pressure: f64) -> bool {
         // ORDERING: Relaxed: whoever has loaded the word sees no older marks than those of its epoch,
         // and the tag tells newer ones.
         let calm = Calm::from_word(self.calm[class].load(Ordering::Relaxed));
         // A pressure that is NaN takes the long way, to the same answer.
-        permits > 0 && pressure <= 0.0 && calm.admits(Self::LANES, word, class, permits)
+        permits > 0 && pressure <= 0.0 && calm.admits(Self::LANES, after, class, permits)
     }
 
     /// [`admit`](Self::admit) with a permit that holds the wall itself.

@@ -163,14 +163,31 @@ impl Lanes {
         self.committed(word, limits.guarantees - own) - self.total(word)
     }
 
-    /// The one rule: may class `class` have `permits` more?
+    /// The word as it would be with `permits` more in the lane of class `class`. All that is decided,
+    /// is decided of this one: it is at hand when the compare-exchange begins.
+    ///
+    /// Where more come than a lane can count, it has less than `permits` in that lane, and is of no use
+    /// otherwise.
+    #[inline(always)]
+    pub(crate) const fn after(self, word: u64, class: usize, permits: u32) -> u64 {
+        word.wrapping_add(self.put(permits as u64, class))
+    }
+
+    /// Whether class `class` would have more permits than this, if it would have `after`.
+    #[inline(always)]
+    pub(crate) const fn exceeds(self, after: u64, class: usize, permits: u32, most: u64) -> bool {
+        let in_use = self.get(after, class);
+        in_use > most || in_use < permits as u64
+    }
+
+    /// The one rule: may class `class` have `permits` more, so that the word would be `after`?
     ///
     /// Within its guarantee, the total alone decides: another class that is above its cap, because
     /// the rules changed, stops nobody from using a guarantee while a thread is free.
     #[inline(always)]
     pub(crate) const fn judge(
         self,
-        word: u64,
+        after: u64,
         limits: &Limits,
         class: usize,
         permits: u32,
@@ -178,9 +195,8 @@ impl Lanes {
         if permits == 0 && limits.capacity > 0 {
             return Verdict::Guaranteed;
         }
-        let in_use = self.get(word, class) + permits as u64;
         let cap = self.get(limits.caps, class);
-        if permits == 0 || in_use > cap {
+        if permits == 0 || self.exceeds(after, class, permits, cap) {
             // A class that may have all there is, is not what is full; nor is a closed wall's.
             return if cap < limits.capacity {
                 Verdict::ClassFull
@@ -188,20 +204,16 @@ impl Lanes {
                 Verdict::PoolFull
             };
         }
-        let total = self.total(word) + permits as u64;
-        if in_use <= self.get(limits.guarantees, class) {
+        let total = self.total(after);
+        if self.get(after, class) <= self.get(limits.guarantees, class) {
             if total <= limits.capacity {
                 return Verdict::Guaranteed;
             }
-        } else {
-            // What is committed is no more than the total and all guarantees together, which is
-            // quicker to see.
-            let after = word + self.put(permits as u64, class);
-            if total + self.total(limits.guarantees) <= limits.capacity
-                || self.committed(after, limits.guarantees) <= limits.capacity
-            {
-                return Verdict::Borrowed;
-            }
+        } else if total + self.total(limits.guarantees) <= limits.capacity
+            // That is quicker to see, and what is committed is never more.
+            || self.committed(after, limits.guarantees) <= limits.capacity
+        {
+            return Verdict::Borrowed;
         }
         Verdict::PoolFull
     }
