@@ -86,9 +86,9 @@ use alloc::sync::Arc;
 /// assert_eq!(WALL.utilization(), 0.0);
 /// # Ok::<(), floodwall::Rejection>(())
 /// ```
-// In this order, with the stripes last: ahead of the word, their 12 KiB would put the first seat's
-// counters a multiple of 4 KiB away from it, and processors that tell loads from stores by the lowest
-// 12 bits of the address first would hold up the one for the other (measured: 15 % of an admission).
+// In this order, with the stripes last: ahead of the word, they would put the first seat's counters a
+// multiple of 4 KiB away from it, and processors that tell loads from stores by the lowest 12 bits of
+// the address first would hold up the one for the other (measured: 15 % of an admission).
 #[repr(C)]
 pub struct Floodwall<C> {
     /// | bits                     | meaning                         | changed by              |
@@ -110,7 +110,7 @@ pub struct Floodwall<C> {
 
 /// The rules of one epoch.
 struct Slot {
-    // [`Limits`].
+    // What makes a [`Limits`].
     guarantees: AtomicU64,
     caps: AtomicU64,
     capacity: AtomicU64,
@@ -257,8 +257,9 @@ impl<C: Class> Floodwall<C> {
             mut draw,
             pressure,
         } = ask;
-        // Each answer is built where it is known. If one function passed all of them on, they would be
-        // copied, in other pieces than they were written in, which takes longer than the rest.
+        // All this is inlined, rejections too, and each answer is built where it is known. If one
+        // function passed them all on, they would be copied, in other pieces than they were written
+        // in, and that takes longer than the rest (measured: twice as long).
         match self.attempt(class, permits, pressure, &mut draw) {
             Some(Ok(unit)) => Ok(Permit::new(&self.word, unit)),
             Some(Err(reason)) => Err(Self::rejection(class, permits, reason)),
