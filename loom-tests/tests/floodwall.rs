@@ -151,6 +151,25 @@ fn a_rejection_is_a_judgement_of_one_epoch() {
     });
 }
 
+/// The same with the slot's new guarantees and its old capacity, for an admission that does without
+/// the short cut.
+#[test]
+fn a_rejection_is_a_judgement_of_no_later_epoch() {
+    two_changes(|| {
+        let wall = wall(2, Share::at_most(1), Share::at_most(2));
+        let setter = spawn(&wall, |wall| {
+            kick();
+            wall.set_rules(rules(3, Share::at_most(2), Share::at_most(1)));
+            kick();
+            wall.set_rules(rules(3, Share::at_most(1), Share::exactly(2)));
+        });
+        kick();
+        let under_pressure = Ask::new().pressure(0.5);
+        assert_eq!(wall.admit_with(A, under_pressure).map(drop), Ok(()));
+        setter.join().unwrap();
+    });
+}
+
 /// Exact: nor is anybody admitted by what two sets of rules say together, though they change twice
 /// meanwhile. None of these rules admits; the caps of one with the guarantees of another would.
 #[test]
