@@ -1,0 +1,107 @@
+//! `Floodwall`, as it is shipped.
+
+use std::array;
+
+use floodwall::{Ask, ClassSnapshot, Draw, Floodwall, Permit, Reason, RulesError};
+
+use crate::record::{Subject, assert_linearizable};
+use crate::wall::{Answer, COUNT, Call, KINDS, Kind, Request, View, Wall};
+
+const LEGAL: &str = "legal rules";
+
+impl Subject for Floodwall<Kind> {
+    type Model = Wall;
+    type Permit<'a> = Permit<'a>;
+
+    fn start_from(&self, wall: &Wall) {
+        let in_use = KINDS.map(|kind| self.in_use(kind));
+        assert_eq!(in_use, wall.in_use, "everything was given back");
+        self.set_rules(wall.given.rules().expect(LEGAL));
+    }
+
+    fn answer(&self, call: Call) -> (Answer, Option<Permit<'_>>) {
+        let answer = match call {
+            Call::Admit(Request {
+                class,
+                permits,
+                draw,
+            }) => {
+                // The draw is given, so what the curve answers is certain.
+                let ask = Ask::new().permits(permits).draw(Draw::from(draw));
+                match self.admit_with(KINDS[class], ask) {
+                    Ok(permit) => return (Answer::Done, Some(permit)),
+                    Err(rejection) => turned_away(rejection.reason),
+                }
+            }
+            Call::GiveBack { .. } => unreachable!("a permit gives itself back"),
+            Call::SetRules(given) => {
+                self.set_rules(given.rules().expect(LEGAL));
+                Answer::Done
+            }
+            Call::UpdateRules { class, terms } => changed(self.update_rules(&[terms.rule(class)])),
+            Call::SetCapacity(capacity) => changed(self.set_capacity(capacity)),
+            Call::InUse(class) => Answer::Number(self.in_use(KINDS[class])),
+            Call::Capacity => Answer::Number(self.capacity()),
+            Call::Utilization => Answer::Ratio(self.utilization()),
+            Call::Snapshot => picture(self),
+            Call::Rules => Answer::Rules(Ok(self.rules())),
+        };
+        (answer, None)
+    }
+}
+
+fn turned_away(reason: Reason) -> Answer {
+    match reason {
+        Reason::Shed {
+            utilization,
+            probability,
+            ..
+        } => Answer::Shed {
+            utilization,
+            probability,
+        },
+        Reason::ClassFull { in_use, cap, .. } => Answer::ClassFull { in_use, cap },
+        Reason::PoolFull {
+            in_use,
+            reserved,
+            capacity,
+            ..
+        } => Answer::PoolFull {
+            in_use,
+            reserved,
+            capacity,
+        },
+        other => panic!("the model knows nothing of {other:?}"),
+    }
+}
+
+fn changed(result: Result<(), RulesError>) -> Answer {
+    match result {
+        Ok(()) => Answer::Done,
+        Err(error) => Answer::Refused(error),
+    }
+}
+
+fn picture(wall: &Floodwall<Kind>) -> Answer {
+    let snapshot = wall.snapshot();
+    let view = |class: &ClassSnapshot| View {
+        in_use: class.in_use,
+        guarantee: class.guarantee,
+        cap: class.cap,
+        reject_probability: class.reject_probability,
+    };
+    let classes: [_; COUNT] = array::from_fn(|class| view(&snapshot.classes()[class]));
+    Answer::Picture {
+        capacity: snapshot.capacity,
+        utilization: snapshot.utilization,
+        classes,
+    }
+}
+
+#[test]
+fn every_history_of_a_floodwall_has_an_order() {
+    assert_linearizable(|| {
+        let wall = Wall::CLOSED;
+        Floodwall::from_rules(wall.given.rules().expect(LEGAL))
+    });
+}
