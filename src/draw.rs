@@ -45,7 +45,7 @@ impl Draw {
         }
         let n = NEXT.get();
         NEXT.set(n.wrapping_add(1));
-        Draw::nth(n)
+        Draw(n.wrapping_mul(GOLDEN))
     }
 
     /// A draw that depends on nothing but `key` and `epoch`: the same user gets the same answer on
@@ -56,12 +56,6 @@ impl Draw {
     #[must_use]
     pub const fn keyed(key: u64, epoch: u64) -> Draw {
         Draw((mix(key ^ mix(epoch)) >> 32) as u32)
-    }
-
-    /// The `n`-th number of the golden-ratio Weyl sequence.
-    #[inline]
-    pub(crate) const fn nth(n: u32) -> Draw {
-        Draw(n.wrapping_mul(GOLDEN))
     }
 
     /// As far up `0..whole` as the draw lies up its own range: below `part` if, and only if, the draw
