@@ -1,11 +1,19 @@
-//! The atomics: core's, or loom's in the models. Nothing else in the crate knows which.
+//! The atomics: core's, or loom's in the models, or in one test build such as fail for no reason.
+//! Nothing else in the crate knows which.
 
 #[cfg(not(floodwall_loom))]
-pub(crate) use core::sync::atomic::{AtomicBool, AtomicU64};
+pub(crate) use core::sync::atomic::AtomicBool;
+#[cfg(not(any(floodwall_loom, floodwall_spurious)))]
+pub(crate) use core::sync::atomic::AtomicU64;
 #[cfg(floodwall_loom)]
 pub(crate) use loom::sync::atomic::{AtomicBool, AtomicU64};
+#[cfg(floodwall_spurious)]
+pub(crate) use spurious::AtomicU64;
 
 pub(crate) use core::sync::atomic::Ordering;
+
+#[cfg(floodwall_spurious)]
+mod spurious;
 
 /// Atomics for statistics, which decide nothing: always core's, so that the models spend their
 /// schedules on what does.

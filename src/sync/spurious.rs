@@ -1,0 +1,45 @@
+//! Atomics whose `compare_exchange_weak` fails for no reason, one time in three. Other processors let it
+//! now and then, but neither loom nor an x86 ever does.
+
+use core::ops::Deref;
+use core::sync::atomic::{self, Ordering};
+
+use crate::draw::Draw;
+
+pub(crate) struct AtomicU64(atomic::AtomicU64);
+
+impl AtomicU64 {
+    pub(crate) const fn new(value: u64) -> Self {
+        AtomicU64(atomic::AtomicU64::new(value))
+    }
+
+    pub(crate) fn compare_exchange_weak(
+        &self,
+        current: u64,
+        new: u64,
+        success: Ordering,
+        failure: Ordering,
+    ) -> Result<u64, u64> {
+        if fails() {
+            return Err(self.0.load(failure));
+        }
+        self.0.compare_exchange_weak(current, new, success, failure)
+    }
+}
+
+/// All else is core's.
+impl Deref for AtomicU64 {
+    type Target = atomic::AtomicU64;
+
+    fn deref(&self) -> &atomic::AtomicU64 {
+        &self.0
+    }
+}
+
+/// One sequence for all threads, so that those that try only once do not all fare alike.
+fn fails() -> bool {
+    static TRIES: atomic::AtomicU64 = atomic::AtomicU64::new(0);
+    // ORDERING: Relaxed: it must not order what the code under test leaves unordered.
+    let number = TRIES.fetch_add(1, Ordering::Relaxed);
+    Draw::keyed(number, 0) < Draw::from(u32::MAX / 3)
+}
