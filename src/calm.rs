@@ -67,3 +67,33 @@ const fn least([a, b, c]: [u64; 3]) -> u64 {
     let least = if a < b { a } else { b };
     if c < least { c } else { least }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Whoever finds it shut takes the long way to the same answer: nothing else would notice.
+    #[test]
+    fn the_short_cut_goes_as_far_as_it_may() {
+        let lanes = Lanes::new(2);
+        let word = |mine: u64, others| lanes.put(mine, 0) | lanes.put(others, 1);
+        let limits = Limits {
+            guarantees: word(3, 6),
+            caps: word(9, 20),
+            capacity: 20,
+        };
+        // Beyond the guarantees, 11 are left; the ramp begins at 8 of 20.
+        for (curve, of_all) in [(Curve::NEVER, 11), (Curve::linear(0.4, 0.8), 8)] {
+            let calm = Calm::new(lanes, 0, &limits, curve, 0);
+            let calm = Calm::from_word(calm.to_word());
+            for (mine, others) in
+                (1..=20).flat_map(|mine| (0..=20).map(move |others| (mine, others)))
+            {
+                let after = word(mine, others);
+                let may = mine <= 9 && mine + others <= of_all;
+                assert_eq!(calm.admits(lanes, after, 0, 1), may, "{mine} and {others}");
+                assert!(!calm.admits(lanes, after + lanes.next_epoch(), 0, 1));
+            }
+        }
+    }
+}

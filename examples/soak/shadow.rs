@@ -9,18 +9,18 @@ use crossbeam_utils::CachePadded;
 use floodwall::MAX_CLASSES;
 
 /// So many permits per class, or so much of anything else.
-pub type PerClass<T> = [T; MAX_CLASSES];
+pub(crate) type PerClass<T> = [T; MAX_CLASSES];
 
 /// What may be held under some rules. Written down anew, as plainly as can be.
 #[derive(Clone, Copy, Debug)]
-pub struct Bounds {
-    pub guarantees: PerClass<u8>,
-    pub caps: PerClass<u8>,
-    pub capacity: u8,
+pub(crate) struct Bounds {
+    pub(crate) guarantees: PerClass<u8>,
+    pub(crate) caps: PerClass<u8>,
+    pub(crate) capacity: u8,
 }
 
 impl Bounds {
-    pub fn allow(&self, held: PerClass<u8>) -> bool {
+    pub(crate) fn allow(&self, held: PerClass<u8>) -> bool {
         let committed = held.iter().zip(self.guarantees);
         let committed: u32 = committed.map(|(held, own)| u32::from(own.max(*held))).sum();
         committed <= self.capacity.into()
@@ -44,7 +44,7 @@ impl Bounds {
 /// | 8..64 | how many laws came before |
 /// | 0..8  | which bounds             |
 #[derive(Clone, Copy, PartialEq)]
-pub struct Law(u64);
+pub(crate) struct Law(u64);
 
 const WHICH_BITS: u32 = 8;
 
@@ -58,7 +58,7 @@ impl Law {
 ///
 /// A permit is counted after it was taken, and no more before it is given back: so all that is counted
 /// at one instant was out at one instant, when the last of it was taken.
-pub struct Shadow {
+pub(crate) struct Shadow {
     name: String,
     /// A byte per class. No class may ever hold as much as a byte can.
     held: CachePadded<AtomicU64>,
@@ -69,7 +69,7 @@ pub struct Shadow {
 
 impl Shadow {
     /// With one set of bounds, these hold for good. With more, any of them may, until one is settled.
-    pub fn new(name: String, mut bounds: Vec<Bounds>) -> Self {
+    pub(crate) fn new(name: String, mut bounds: Vec<Bounds>) -> Self {
         let loosest = bounds.iter().copied().reduce(Bounds::looser);
         bounds.extend(loosest);
         Shadow {
@@ -80,34 +80,34 @@ impl Shadow {
         }
     }
 
-    pub fn name(&self) -> &str {
+    pub(crate) fn name(&self) -> &str {
         &self.name
     }
 
-    pub fn bounds(&self, which: usize) -> Bounds {
+    pub(crate) fn bounds(&self, which: usize) -> Bounds {
         self.bounds[which]
     }
 
     /// The law: to be read before a request is made.
-    pub fn law(&self) -> Law {
+    pub(crate) fn law(&self) -> Law {
         Law(self.law.load(Ordering::Acquire))
     }
 
     /// From now on these bounds hold: nothing beyond them is out, or can be taken. One thread at a
     /// time may say so.
-    pub fn settle(&self, which: usize) {
+    pub(crate) fn settle(&self, which: usize) {
         let number = (self.law().0 >> WHICH_BITS) + 1;
         let law = number << WHICH_BITS | which as u64;
         self.law.store(law, Ordering::Release);
     }
 
     /// From now on any bounds may hold: to be called before they change.
-    pub fn unsettle(&self) {
+    pub(crate) fn unsettle(&self) {
         self.settle(self.bounds.len() - 1);
     }
 
     /// Counts what was asked for when `before` was the law, and has been taken.
-    pub fn count(&self, before: Law, class: usize, permits: u32) -> Counted<'_> {
+    pub(crate) fn count(&self, before: Law, class: usize, permits: u32) -> Counted<'_> {
         let unit = u64::from(permits) << (u8::BITS as usize * class);
         let held = self.held.fetch_add(unit, Ordering::AcqRel) + unit;
         self.check(before, held.to_le_bytes());
@@ -119,7 +119,7 @@ impl Shadow {
 
     /// So much was held, at some instant since `before` was the law. If it still is, it was the law at
     /// that instant too; else it is only known that some bounds held.
-    pub fn check(&self, before: Law, held: PerClass<u8>) {
+    pub(crate) fn check(&self, before: Law, held: PerClass<u8>) {
         let bounds = if before == self.law() {
             self.bounds[before.which()]
         } else {
@@ -130,20 +130,20 @@ impl Shadow {
         }
     }
 
-    pub fn held(&self) -> PerClass<u8> {
+    pub(crate) fn held(&self) -> PerClass<u8> {
         self.held.load(Ordering::Acquire).to_le_bytes()
     }
 }
 
 /// Counted as held until it is dropped.
-pub struct Counted<'a> {
+pub(crate) struct Counted<'a> {
     held: &'a AtomicU64,
     unit: u64,
 }
 
 impl<'a> Counted<'a> {
     /// One more of what has no bounds; and how many that makes.
-    pub fn one(held: &'a AtomicU64) -> (Self, u64) {
+    pub(crate) fn one(held: &'a AtomicU64) -> (Self, u64) {
         let before = held.fetch_add(1, Ordering::AcqRel);
         (Counted { held, unit: 1 }, before + 1)
     }
@@ -156,7 +156,7 @@ impl Drop for Counted<'_> {
 }
 
 /// Says what was broken, with the numbers, and ends the run at once.
-pub fn violation(whose: &str, what: &str, numbers: impl Debug) -> ! {
+pub(crate) fn violation(whose: &str, what: &str, numbers: impl Debug) -> ! {
     eprintln!("VIOLATION: {whose}: {what}: {numbers:?}");
     process::exit(1)
 }

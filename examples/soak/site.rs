@@ -12,26 +12,26 @@ use crate::shadow::{Bounds, PerClass};
 
 /// What is asked for.
 #[derive(Clone, Copy)]
-pub struct Request {
-    pub class: usize,
-    pub permits: u32,
-    pub key: Option<u64>,
-    pub pressure: f64,
+pub(crate) struct Request {
+    pub(crate) class: usize,
+    pub(crate) permits: u32,
+    pub(crate) key: Option<u64>,
+    pub(crate) pressure: f64,
 }
 
 /// How a request was answered, as an index of [`ANSWERS`].
 #[derive(Clone, Copy)]
-pub enum Answer {
+pub(crate) enum Answer {
     Admitted,
     Shed,
     ClassFull,
     PoolFull,
 }
 
-pub const ANSWERS: [&str; 4] = ["admitted", "shed", "class full", "pool full"];
+pub(crate) const ANSWERS: [&str; 4] = ["admitted", "shed", "class full", "pool full"];
 
 /// How many requests were answered how.
-pub type Counts = PerClass<[u64; ANSWERS.len()]>;
+pub(crate) type Counts = PerClass<[u64; ANSWERS.len()]>;
 
 impl From<Full> for Answer {
     fn from(_: Full) -> Self {
@@ -50,12 +50,12 @@ impl From<Rejection> for Answer {
 }
 
 /// A job that holds a permit, until it has run or is dropped.
-pub type Job = Box<dyn FnOnce() + Send>;
+pub(crate) type Job = Box<dyn FnOnce() + Send>;
 
 /// How many rules each site has to change between. The first ones are those it begins with.
-pub const RULES: usize = 4;
+pub(crate) const RULES: usize = 4;
 
-pub trait Site: Send + Sync {
+pub(crate) trait Site: Send + Sync {
     fn classes(&self) -> usize;
     fn bounds(&self, rules: usize) -> Bounds;
     fn take(&self, request: Request) -> Result<Permit<'_>, Answer>;
@@ -72,9 +72,12 @@ pub trait Site: Send + Sync {
     fn counts(&self) -> Option<Counts>;
 }
 
+/// Makes a site.
+pub(crate) type New = fn() -> Box<dyn Site>;
+
 const LIMITS: [u32; RULES] = [9, 3, 0, 14];
 
-pub fn bulkhead() -> Box<dyn Site> {
+pub(crate) fn bulkhead() -> Box<dyn Site> {
     Box::new(Arc::new(Bulkhead::new(LIMITS[0])))
 }
 
@@ -128,7 +131,7 @@ impl Site for Arc<Bulkhead> {
 
 /// One of `COUNT` classes, by its index.
 #[derive(Clone, Copy)]
-pub struct Of<const COUNT: usize>(usize);
+pub(crate) struct Of<const COUNT: usize>(usize);
 
 const LETTERS: &[&str] = &["a", "b", "c", "d", "e", "f", "g", "h"];
 
@@ -159,7 +162,7 @@ fn rules<const COUNT: usize>(number: usize) -> Rules<Of<COUNT>> {
     Rules::new(CAPACITIES[number], &each)
 }
 
-pub fn wall<const COUNT: usize>() -> Box<dyn Site> {
+pub(crate) fn wall<const COUNT: usize>() -> Box<dyn Site> {
     Box::new(Arc::new(Floodwall::from_rules(rules::<COUNT>(0))))
 }
 

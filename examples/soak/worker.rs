@@ -13,7 +13,7 @@ use crate::tally::Tally;
 use crate::world::{Watched, World};
 
 /// Something that is held, and counted as held.
-pub struct Held<'a> {
+pub(crate) struct Held<'a> {
     counted: Counted<'a>,
     hold: Hold<'a>,
 }
@@ -25,12 +25,12 @@ enum Hold<'a> {
 }
 
 /// What is held, on its way from any thread to any other.
-pub type Post<'a> = (Sender<Held<'a>>, Receiver<Held<'a>>);
+pub(crate) type Post<'a> = (Sender<Held<'a>>, Receiver<Held<'a>>);
 
 /// The most that a thread holds.
 const HAND: usize = 4;
 
-pub struct Worker<'a, 'post> {
+pub(crate) struct Worker<'a, 'post> {
     world: &'a World,
     post: &'post Post<'a>,
     random: SmallRng,
@@ -44,7 +44,7 @@ fn fail() {
 }
 
 impl<'a, 'post> Worker<'a, 'post> {
-    pub fn new(world: &'a World, post: &'post Post<'a>, seed: u64) -> Self {
+    pub(crate) fn new(world: &'a World, post: &'post Post<'a>, seed: u64) -> Self {
         Worker {
             world,
             post,
@@ -54,7 +54,7 @@ impl<'a, 'post> Worker<'a, 'post> {
         }
     }
 
-    pub fn act(&mut self) {
+    pub(crate) fn act(&mut self) {
         let mut dice = Dice(self.random.next_u64());
         let what = dice.roll(64);
         let at = dice.roll(self.world.sites.len());
@@ -185,7 +185,7 @@ impl<'a, 'post> Worker<'a, 'post> {
             Hold::Permit(permit) => drop(permit),
             Hold::Active(guard) => drop(guard),
             // Of jobs, every other one or so is dropped unrun.
-            Hold::Job(job) if self.tally.given_back.is_multiple_of(2) => drop(job),
+            Hold::Job(job) if self.tally.given_back % 2 == 0 => drop(job),
             Hold::Job(job) => {
                 let panicked = catch_unwind(AssertUnwindSafe(job)).is_err();
                 self.tally.panics += u64::from(panicked);
@@ -194,7 +194,7 @@ impl<'a, 'post> Worker<'a, 'post> {
     }
 
     /// Gives back all that is in hand and in the post; the last one to finish finds all of it.
-    pub fn finish(mut self) -> Tally {
+    pub(crate) fn finish(mut self) -> Tally {
         while let Some(held) = self.hand.pop() {
             self.give_back(held);
         }

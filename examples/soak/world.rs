@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use floodwall::{Gauge, MAX_CLASSES};
 
 use crate::shadow::{Shadow, violation};
-use crate::site::{Answer, Counts, RULES, Site, bulkhead, wall};
+use crate::site::{Answer, Counts, New, RULES, Site, bulkhead, wall};
 use crate::tally::Tally;
 
 /// Who changes the rules of a site, and so what can be said of it meanwhile.
@@ -31,9 +31,9 @@ struct Steps {
 
 const CHANGES: u32 = 255;
 
-pub struct Watched {
-    pub site: Box<dyn Site>,
-    pub shadow: Shadow,
+pub(crate) struct Watched {
+    pub(crate) site: Box<dyn Site>,
+    pub(crate) shadow: Shadow,
     temper: Temper,
 }
 
@@ -53,7 +53,7 @@ impl Watched {
     }
 
     /// Changes the rules, or goes a step further towards it; says whether it changed them.
-    pub fn change(&self, roll: usize) -> bool {
+    pub(crate) fn change(&self, roll: usize) -> bool {
         match &self.temper {
             Temper::Fixed => false,
             Temper::Steady(steps) => {
@@ -69,7 +69,7 @@ impl Watched {
 
     fn step(&self, steps: &mut Steps, roll: usize) -> bool {
         // Seldom, so that it is settled for most of the time, and changes last until all rest.
-        let (changes, rules) = (roll.is_multiple_of(64), roll / 64 % RULES);
+        let (changes, rules) = (roll % 64 == 0, roll / 64 % RULES);
         if !steps.is_settled {
             let bounds = self.shadow.bounds(steps.rules);
             steps.is_settled = bounds.allow(self.site.in_use());
@@ -112,16 +112,16 @@ impl Watched {
     }
 }
 
-pub struct World {
-    pub sites: Vec<Watched>,
-    pub gauge: Gauge,
+pub(crate) struct World {
+    pub(crate) sites: Vec<Watched>,
+    pub(crate) gauge: Gauge,
     /// How many are active, by our own account.
-    pub active: AtomicU64,
+    pub(crate) active: AtomicU64,
 }
 
 impl World {
-    pub fn new() -> Self {
-        let kinds: [(&str, fn() -> Box<dyn Site>); 5] = [
+    pub(crate) fn new() -> Self {
+        let kinds: [(&str, New); 5] = [
             ("bulkhead", bulkhead),
             ("wall of 1", wall::<1>),
             ("wall of 2", wall::<2>),
@@ -145,7 +145,7 @@ impl World {
     }
 
     /// Nobody is at anything, and this is what has been done in all.
-    pub fn rest(&self, tally: &Tally) {
+    pub(crate) fn rest(&self, tally: &Tally) {
         for (site, answered) in self.sites.iter().zip(&tally.answers) {
             site.rest(answered);
         }
