@@ -187,7 +187,7 @@ mod rules {
         fn check<const COUNT: usize>() {
             let most = MOST[COUNT];
             let words = format!(
-                "class `a`: it could hold {} permits, but with so many classes there is room for \
+                "class `a`: it could hold {} permits, but with this number of classes there is room for \
                  {most} each",
                 most + 1
             );

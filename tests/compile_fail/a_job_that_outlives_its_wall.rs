@@ -1,0 +1,11 @@
+// `wall` does not live long enough
+
+use floodwall::{Floodwall, Share, classes};
+
+classes! { enum Kind { Login } }
+
+fn main() {
+    let wall = Floodwall::new(1, &[Kind::Login.rule(Share::at_most(1))]);
+    let permit = wall.admit(Kind::Login).unwrap();
+    std::thread::spawn(permit.wrap(|| ()));
+}
