@@ -173,6 +173,84 @@ fn a_forgotten_permit_stays_in_use_for_good() {
 }
 
 #[test]
+fn what_was_forgotten_is_all_that_is_lost() {
+    let wall = Floodwall::from_rules(RULES);
+    (0..6).for_each(|_| forget(wall.admit(Kind::Login).unwrap()));
+    assert!(wall.admit(Kind::Login).is_err());
+    // The others go on, and get what is theirs.
+    for _ in 0..2 {
+        let _all = wall
+            .admit_with(Kind::Message, Ask::new().permits(4))
+            .unwrap();
+        assert!(wall.admit(Kind::Message).is_err());
+    }
+    // Who knows of it can make up for it.
+    wall.set_rules(Rules::new(
+        16,
+        &[
+            Kind::Message.rule(Share::at_least(4)),
+            Kind::Login.rule(Share::between(8, 12)),
+        ],
+    ));
+    let logins: Vec<_> = (0..6).map(|_| wall.admit(Kind::Login).unwrap()).collect();
+    assert!(wall.admit(Kind::Login).is_err());
+    drop(logins);
+    assert_eq!(wall.in_use(Kind::Login), 6);
+}
+
+#[test]
+fn unwinding_gives_back_what_it_passes() {
+    /// Turned away and admitted while its thread unwinds.
+    struct Late<'a>(&'a Bulkhead, &'a Floodwall<Kind>);
+    impl Drop for Late<'_> {
+        fn drop(&mut self) {
+            assert!(thread::panicking());
+            assert_eq!(
+                self.1.call(Kind::Login, || self.1.in_use(Kind::Login)),
+                Ok(2)
+            );
+            assert_eq!(self.0.call(|| self.0.in_use()), Ok(2));
+            assert!(self.0.try_acquire_many(3).is_err());
+        }
+    }
+
+    let in_use = in_use_beside(|room, wall| {
+        let words = panic_of(|| {
+            let _late = Late(room, wall);
+            let _held = (
+                room.try_acquire_many(2).unwrap(),
+                wall.admit(Kind::Login).unwrap(),
+            );
+            let _unrun = wall.admit(Kind::Login).unwrap().wrap(answer);
+            assert_eq!((room.in_use(), wall.in_use(Kind::Login)), (3, 3));
+            panic!("the handler failed");
+        });
+        assert_eq!(words, "the handler failed");
+    });
+    assert_eq!(in_use, (1, 1));
+}
+
+#[test]
+fn a_job_that_cannot_even_be_dropped_gives_back() {
+    struct Jinxed;
+    impl Drop for Jinxed {
+        fn drop(&mut self) {
+            panic!("the destructor failed");
+        }
+    }
+
+    let in_use = in_use_beside(|room, wall| {
+        let jinxed = Jinxed;
+        let run = room.try_acquire().unwrap().wrap(move || drop(jinxed));
+        assert_eq!(panic_of(run), "the destructor failed");
+        let jinxed = Jinxed;
+        let unrun = wall.admit(Kind::Login).unwrap().wrap(move || drop(jinxed));
+        assert_eq!(panic_of(|| drop(unrun)), "the destructor failed");
+    });
+    assert_eq!(in_use, (1, 1));
+}
+
+#[test]
 fn whoever_is_active_stops_being_so_once() {
     let gauge = Gauge::new(4);
     let _kept = gauge.enter();
@@ -234,9 +312,27 @@ mod owned {
         assert_eq!(panic_of::<()>(job), "the job failed");
         assert_eq!(in_use(), (1, 1));
 
+        let words = panic_of(|| {
+            let _held = both();
+            let _unrun = both().0.wrap(answer);
+            assert_eq!(in_use(), (3, 2));
+            panic!("the handler failed");
+        });
+        assert_eq!(words, "the handler failed");
+        assert_eq!(in_use(), (1, 1));
+
         let permits = both();
         forget(permits);
         assert_eq!(in_use(), (2, 2));
+    }
+
+    #[test]
+    fn a_forgotten_owned_permit_keeps_its_source_for_good() {
+        let room = Arc::new(Bulkhead::new(2));
+        let source = Arc::downgrade(&room);
+        forget(room.try_acquire_owned().unwrap());
+        drop(room);
+        assert_eq!(source.upgrade().map(|room| room.in_use()), Some(1));
     }
 
     #[test]
