@@ -5,7 +5,7 @@ mod common;
 
 use std::array;
 
-use floodwall::{Ask, Bulkhead, Floodwall, Reason, Rule, Rules, RulesError, Share};
+use floodwall::{Ask, Bulkhead, Curve, Floodwall, Reason, Rule, Rules, RulesError, Share};
 
 use common::{Of, for_each_count};
 
@@ -45,7 +45,8 @@ fn a_bulkhead_fills_up_to_the_largest_number() {
         for limit in [0, MAX - 1, MAX] {
             room.set_limit(limit);
             assert!(room.try_acquire().is_err());
-            assert_eq!((room.in_use(), room.limit()), (MAX, limit));
+            let (in_use, available) = (room.in_use(), room.available());
+            assert_eq!((in_use, available, room.limit()), (MAX, 0, limit));
         }
         assert_eq!(room.utilization(), 1.0);
     }
@@ -156,7 +157,7 @@ fn a_static_wall_can_be_of_one_class_or_of_eight() {
     use Eight::*;
 
     static ONE: Floodwall<One> = Floodwall::new(1, &[One::Only.rule(Share::exactly(1))]);
-    static EIGHT: Floodwall<Eight> = Floodwall::new(
+    const RULES: Rules<Eight> = Rules::new(
         36,
         &[
             A.rule(Share::exactly(1)),
@@ -166,9 +167,10 @@ fn a_static_wall_can_be_of_one_class_or_of_eight() {
             E.rule(Share::exactly(5)),
             F.rule(Share::exactly(6)),
             G.rule(Share::exactly(7)),
-            H.rule(Share::exactly(8)),
+            H.rule(Share::exactly(8)).shed(Curve::ALWAYS),
         ],
     );
+    static EIGHT: Floodwall<Eight> = Floodwall::from_rules(RULES);
 
     let _all = ONE.admit(One::Only).unwrap();
     assert!(ONE.admit(One::Only).is_err());
@@ -177,5 +179,5 @@ fn a_static_wall_can_be_of_one_class_or_of_eight() {
         held.push(EIGHT.admit_with(class, many(share)).unwrap());
         assert!(EIGHT.admit(class).is_err());
     }
-    assert_eq!(EIGHT.utilization(), 1.0);
+    assert_eq!((EIGHT.utilization(), EIGHT.rules()), (1.0, RULES));
 }
