@@ -27,7 +27,7 @@ fn the_compiler_says_all_that_was_committed() {
         return trybuild::TestCases::new().compile_fail(CASES);
     }
     // Not by `eprintln!`, of which the harness shows nothing if the test passes.
-    let note = format!("NOT COMPARED: {CASES} cite rustc {COMPILER}, and this is {release}");
+    let note = format!("NOT COMPARED: the .stderr files cite rustc {COMPILER}, this is {release}");
     writeln!(io::stderr(), "{note}").unwrap();
 }
 
