@@ -127,7 +127,8 @@ fn saturate(count: u64) -> u32 {
     u32::try_from(count).unwrap_or(u32::MAX)
 }
 
-/// Counts as active on a [`Gauge`] until it is dropped, on whatever thread.
+/// Counts as active on a [`Gauge`] until it is dropped, on whatever thread; for good, if it is
+/// forgotten.
 #[must_use = "a guard that is not kept counts for no time: bind it to a name such as `_active`"]
 pub struct Active<'a> {
     gauge: &'a Gauge,

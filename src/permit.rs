@@ -110,7 +110,8 @@ mod owned {
     /// A [`Permit`] that holds an [`Arc`] of what it came from (a [`Bulkhead`](crate::Bulkhead)
     /// or a [`Floodwall`](crate::Floodwall)) instead of borrowing it.
     ///
-    /// All that is said of [`Permit`] holds for it too.
+    /// All that is said of [`Permit`] holds for it too. One that is forgotten keeps its source alive
+    /// for good.
     #[must_use = "a permit that is not kept is given back at once: bind it to a name such as `_permit`"]
     pub struct OwnedPermit<T> {
         source: Arc<T>,

@@ -460,7 +460,7 @@ impl RulesError {
             RulesError::CapOverRoom { class, cap, room } => about(class)
                 .str("it could hold ")
                 .int(cap as u64)
-                .str(" permits, but with so many classes there is room for ")
+                .str(" permits, but with this number of classes there is room for ")
                 .int(room as u64)
                 .str(" each"),
         }

@@ -187,7 +187,7 @@ mod rules {
         fn check<const COUNT: usize>() {
             let most = MOST[COUNT];
             let words = format!(
-                "class `a`: it could hold {} permits, but with so many classes there is room for \
+                "class `a`: it could hold {} permits, but with this number of classes there is room for \
                  {most} each",
                 most + 1
             );
@@ -481,6 +481,29 @@ mod classes {
 
     fn discard<T>(_: T) {}
 
+    /// All that ask a class for its index panic with these words, and change nothing. Nor do they
+    /// keep the lock of those who change the rules.
+    #[track_caller]
+    fn assert_every_call_panics<C>(wall: &Floodwall<C>, class: C, words: &str)
+    where
+        C: Class + RefUnwindSafe,
+    {
+        let rules = wall.rules();
+        let calls: [&(dyn Fn() + RefUnwindSafe); 6] = [
+            &|| discard(wall.admit(class)),
+            &|| discard(wall.admit_with(class, many(0))),
+            &|| discard(wall.call(class, || panic!("it ran"))),
+            &|| discard(wall.in_use(class)),
+            &|| discard(rules.share(class)),
+            &|| discard(rules.curve(class)),
+        ];
+        changes_nothing(wall, || {
+            for call in calls {
+                assert_eq!(panic_of(call), words);
+            }
+        });
+    }
+
     thread_local! {
         /// What the next `index()` answers, and how often it was asked.
         static NEXT: Cell<usize> = const { Cell::new(0) };
@@ -528,23 +551,9 @@ mod classes {
     fn an_index_out_of_range_panics_and_changes_nothing() {
         let wall = Floodwall::new(10, &everyone::<3>(Share::at_most(5)));
         let _permit = wall.admit(Of(2)).unwrap();
-        let rules = wall.rules();
         for index in [3, 8, 64, usize::MAX] {
             let words = format!("class index {index} is out of range: there are 3 classes");
-            let class = Of(index);
-            let calls: [&(dyn Fn() + RefUnwindSafe); 6] = [
-                &|| discard(wall.admit(class)),
-                &|| discard(wall.admit_with(class, many(0))),
-                &|| discard(wall.call(class, || panic!("it ran"))),
-                &|| discard(wall.in_use(class)),
-                &|| discard(rules.share(class)),
-                &|| discard(rules.curve(class)),
-            ];
-            changes_nothing(&wall, || {
-                for call in calls {
-                    assert_eq!(panic_of(call), words);
-                }
-            });
+            assert_every_call_panics(&wall, Of(index), &words);
         }
         assert!(wall.admit(Of(0)).is_ok());
     }
@@ -572,11 +581,7 @@ mod classes {
             }
         }
         let wall = Floodwall::new(1, &[Rule::at(0, Share::at_most(1))]);
-        changes_nothing(&wall, || {
-            assert_eq!(panic_of(|| wall.admit(Broken(true))), "index is broken");
-            let words = panic_of(|| wall.call(Broken(true), || panic!("it ran")));
-            assert_eq!(words, "index is broken");
-        });
+        assert_every_call_panics(&wall, Broken(true), "index is broken");
         assert!(wall.admit(Broken(false)).is_ok());
     }
 }

@@ -5,7 +5,7 @@ mod common;
 
 use std::cell::Cell;
 use std::mem::{forget, size_of};
-use std::panic::{RefUnwindSafe, UnwindSafe};
+use std::panic::{AssertUnwindSafe, RefUnwindSafe, UnwindSafe};
 use std::thread;
 
 use floodwall::{
@@ -173,6 +173,85 @@ fn a_forgotten_permit_stays_in_use_for_good() {
 }
 
 #[test]
+fn what_was_forgotten_is_all_that_is_lost() {
+    let wall = Floodwall::from_rules(RULES);
+    (0..6).for_each(|_| forget(wall.admit(Kind::Login).unwrap()));
+    assert!(wall.admit(Kind::Login).is_err());
+    // The others go on, and get what is theirs.
+    for _ in 0..2 {
+        let _all = wall
+            .admit_with(Kind::Message, Ask::new().permits(4))
+            .unwrap();
+        assert!(wall.admit(Kind::Message).is_err());
+    }
+    // Who knows of it can make up for it.
+    wall.set_rules(Rules::new(
+        16,
+        &[
+            Kind::Message.rule(Share::at_least(4)),
+            Kind::Login.rule(Share::between(8, 12)),
+        ],
+    ));
+    let logins: Vec<_> = (0..6).map(|_| wall.admit(Kind::Login).unwrap()).collect();
+    assert!(wall.admit(Kind::Login).is_err());
+    drop(logins);
+    assert_eq!(wall.in_use(Kind::Login), 6);
+}
+
+#[test]
+fn unwinding_gives_back_what_it_passes() {
+    /// Does something when it is dropped.
+    struct Late<F: Fn()>(F);
+    impl<F: Fn()> Drop for Late<F> {
+        fn drop(&mut self) {
+            self.0();
+        }
+    }
+
+    let in_use = in_use_beside(|room, wall| {
+        let answers = Cell::new(None);
+        let handler = || {
+            let _late = Late(|| {
+                let login = wall.call(Kind::Login, || wall.in_use(Kind::Login));
+                answers.set(Some((room.call(|| room.in_use()), login)));
+            });
+            let _held = (
+                room.try_acquire_many(2).unwrap(),
+                wall.admit(Kind::Login).unwrap(),
+            );
+            let _unrun = wall.admit(Kind::Login).unwrap().wrap(answer);
+            assert_eq!((room.in_use(), wall.in_use(Kind::Login)), (3, 3));
+            panic!("the handler failed");
+        };
+        let words = panic_of::<()>(AssertUnwindSafe(handler));
+        assert_eq!(words, "the handler failed");
+        // Whoever asks meanwhile is let in, to what was given back before.
+        assert_eq!(answers.take(), Some((Ok(2), Ok(2))));
+    });
+    assert_eq!(in_use, (1, 1));
+}
+
+#[test]
+fn a_job_that_cannot_even_be_dropped_gives_back() {
+    struct Jinxed;
+    impl Drop for Jinxed {
+        fn drop(&mut self) {
+            panic!("the destructor failed");
+        }
+    }
+
+    let in_use = in_use_beside(|room, wall| {
+        let jinxed = Jinxed;
+        let run = room.try_acquire().unwrap().wrap(move || drop(jinxed));
+        assert_eq!(panic_of(run), "the destructor failed");
+        let jinxed = Jinxed;
+        let unrun = wall.admit(Kind::Login).unwrap().wrap(move || drop(jinxed));
+        assert_eq!(panic_of(|| drop(unrun)), "the destructor failed");
+    });
+    assert_eq!(in_use, (1, 1));
+}
+
+#[test]
 fn whoever_is_active_stops_being_so_once() {
     let gauge = Gauge::new(4);
     let _kept = gauge.enter();
@@ -232,6 +311,15 @@ mod owned {
         assert!(thread::spawn::<_, ()>(job).join().is_err());
         let job = other.wrap(|| panic!("the job failed"));
         assert_eq!(panic_of::<()>(job), "the job failed");
+        assert_eq!(in_use(), (1, 1));
+
+        let words = panic_of(|| {
+            let _held = both();
+            let _unrun = both().0.wrap(answer);
+            assert_eq!(in_use(), (3, 2));
+            panic!("the handler failed");
+        });
+        assert_eq!(words, "the handler failed");
         assert_eq!(in_use(), (1, 1));
 
         let permits = both();

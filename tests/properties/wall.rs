@@ -524,23 +524,37 @@ fn walls_of_every_number_of_classes_answer_like_their_oracle() {
     for_each_count!(a_wall_answers_like_its_oracle);
 }
 
-/// The epoch has 8 bits at least; here it goes round several times.
+/// The epoch has 8 to 16 bits: here it goes round once at least, while permits are out in the lowest
+/// lane and in the one below the epoch.
 #[test]
 fn rules_are_in_force_however_often_they_changed() {
     fn check<const COUNT: usize>() {
-        let wall = Floodwall::<Of<COUNT>>::new(
-            1,
-            &std::array::from_fn::<_, COUNT, _>(|class| Rule::at(class, Share::at_most(9))),
-        );
-        let _one = wall.admit(Of(0)).unwrap();
-        for change in 0..5_000 {
-            let capacity = 1 + change % 3;
-            wall.set_capacity(capacity).unwrap();
-            assert_eq!(wall.capacity(), capacity);
-            let room = Ask::new().permits(capacity - 1);
-            assert!(wall.admit_with(Of(COUNT - 1), room).is_ok());
-            let too_many = Ask::new().permits(capacity);
-            assert!(wall.admit_with(Of(COUNT - 1), too_many).is_err());
+        let (first, last) = (Of::<COUNT>(0), Of(COUNT - 1));
+        let rules = |cap| {
+            let share = Share::at_most(cap);
+            Rules::new(
+                cap + 1,
+                &std::array::from_fn::<_, COUNT, _>(|class| Rule::at(class, share)),
+            )
+        };
+        let wall = Floodwall::from_rules(rules(9));
+        let _lowest = wall.admit(first).unwrap();
+        let _highest = wall.admit(last).unwrap();
+        let (used, others) = (wall.in_use(last), wall.in_use(first));
+        for change in 0..70_000 {
+            let cap = 4 + change % 3;
+            wall.set_rules(rules(cap));
+            let all = wall
+                .admit_with(last, Ask::new().permits(cap - used))
+                .unwrap();
+            let reason = wall.admit(last).unwrap_err().reason;
+            assert!(
+                matches!(reason, Reason::ClassFull { cap: now, .. } if now == cap),
+                "after {change} changes: {reason:?}"
+            );
+            assert_eq!((wall.in_use(last), wall.capacity()), (cap, cap + 1));
+            drop(all);
+            assert_eq!((wall.in_use(last), wall.in_use(first)), (used, others));
         }
     }
     for_each_count!(check);

@@ -1,0 +1,18 @@
+// class `H`: it could hold 128 permits, but with this number of classes there is room for 127 each
+
+use floodwall::{Floodwall, Share, classes};
+
+classes! { enum Kind { A, B, C, D, E, F, G, H } }
+
+static WALL: Floodwall<Kind> = Floodwall::new(1_000, &[
+    Kind::A.rule(Share::at_most(127)),
+    Kind::B.rule(Share::at_most(127)),
+    Kind::C.rule(Share::at_most(127)),
+    Kind::D.rule(Share::at_most(127)),
+    Kind::E.rule(Share::at_most(127)),
+    Kind::F.rule(Share::at_most(127)),
+    Kind::G.rule(Share::at_most(127)),
+    Kind::H.rule(Share::at_most(128)),
+]);
+
+fn main() {}
