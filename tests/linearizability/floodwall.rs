@@ -4,10 +4,8 @@ use std::array;
 
 use floodwall::{Ask, ClassSnapshot, Draw, Floodwall, Permit, Reason, RulesError};
 
-use crate::record::{Subject, assert_linearizable};
-use crate::wall::{Answer, COUNT, Call, KINDS, Kind, Request, View, Wall};
-
-const LEGAL: &str = "legal rules";
+use crate::record::{Subject, asked_for, assert_linearizable};
+use crate::wall::{Answer, Call, Given, KINDS, Kind, Request, View, Wall};
 
 impl Subject for Floodwall<Kind> {
     type Model = Wall;
@@ -16,7 +14,7 @@ impl Subject for Floodwall<Kind> {
     fn start_from(&self, wall: &Wall) {
         let in_use = KINDS.map(|kind| self.in_use(kind));
         assert_eq!(in_use, wall.in_use, "everything was given back");
-        self.set_rules(wall.given.rules().expect(LEGAL));
+        self.set_rules(wall.given.rules());
     }
 
     fn answer(&self, call: Call) -> (Answer, Option<Permit<'_>>) {
@@ -35,7 +33,7 @@ impl Subject for Floodwall<Kind> {
             }
             Call::GiveBack { .. } => unreachable!("a permit gives itself back"),
             Call::SetRules(given) => {
-                self.set_rules(given.rules().expect(LEGAL));
+                self.set_rules(given.rules());
                 Answer::Done
             }
             Call::UpdateRules { class, terms } => changed(self.update_rules(&[terms.rule(class)])),
@@ -44,7 +42,7 @@ impl Subject for Floodwall<Kind> {
             Call::Capacity => Answer::Number(self.capacity()),
             Call::Utilization => Answer::Ratio(self.utilization()),
             Call::Snapshot => picture(self),
-            Call::Rules => Answer::Rules(Ok(self.rules())),
+            Call::Rules => Answer::Rules(Given::of(&self.rules())),
         };
         (answer, None)
     }
@@ -90,18 +88,15 @@ fn picture(wall: &Floodwall<Kind>) -> Answer {
         cap: class.cap,
         reject_probability: class.reject_probability,
     };
-    let classes: [_; COUNT] = array::from_fn(|class| view(&snapshot.classes()[class]));
     Answer::Picture {
         capacity: snapshot.capacity,
         utilization: snapshot.utilization,
-        classes,
+        classes: array::from_fn(|class| view(&snapshot.classes()[class])),
     }
 }
 
 #[test]
 fn every_history_of_a_floodwall_has_an_order() {
-    assert_linearizable(|| {
-        let wall = Wall::CLOSED;
-        Floodwall::from_rules(wall.given.rules().expect(LEGAL))
-    });
+    let closed = || Floodwall::from_rules(Given::CLOSED.rules());
+    assert_linearizable(closed, asked_for());
 }
