@@ -83,8 +83,9 @@ impl<'a, S: Subject> Round<'a, S> {
     }
 
     fn play(&self, thread: usize, mut random: Random) -> Vec<Part<'a, S>> {
+        let mut patience = 100_000;
         let part = |(subject, meeting): (&'a S, &CachePadded<AtomicUsize>)| {
-            self.meet(meeting);
+            self.meet(meeting, &mut patience);
             self.play_one(subject, thread, &mut random)
         };
         self.subjects.iter().zip(&self.meetings).map(part).collect()
@@ -125,17 +126,18 @@ impl<'a, S: Subject> Round<'a, S> {
         (operations, held)
     }
 
-    /// Waits until all are there, so that they begin together; but not for somebody who panicked.
-    fn meet(&self, here: &AtomicUsize) {
+    /// Waits until all are there, so that they begin together; but not for good, should one panic.
+    fn meet(&self, here: &AtomicUsize, patience: &mut u32) {
         here.fetch_add(1, Ordering::Relaxed);
-        for _ in 0..1_000 {
-            for _ in 0..50 {
-                if here.load(Ordering::Relaxed) == self.threads {
-                    return;
-                }
-                spin_loop();
+        for spins in 1_u32.. {
+            if here.load(Ordering::Relaxed) == self.threads || *patience == 0 {
+                return;
             }
-            thread::yield_now();
+            spin_loop();
+            if spins % 50 == 0 {
+                *patience -= 1;
+                thread::yield_now();
+            }
         }
     }
 }
