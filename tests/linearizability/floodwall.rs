@@ -2,10 +2,10 @@
 
 use std::array;
 
-use floodwall::{Ask, ClassSnapshot, Draw, Floodwall, Permit, Reason, RulesError};
+use floodwall::{Ask, ClassSnapshot, Draw, Floodwall, Permit, Reason, Rejection, RulesError};
 
 use crate::record::{Subject, asked_for, assert_linearizable};
-use crate::wall::{Answer, Call, Given, KINDS, Kind, Request, View, Wall};
+use crate::wall::{Answer, Call, Given, KINDS, Kind, NAMES, Request, View, Wall};
 
 impl Subject for Floodwall<Kind> {
     type Model = Wall;
@@ -19,16 +19,21 @@ impl Subject for Floodwall<Kind> {
 
     fn answer(&self, call: Call) -> (Answer, Option<Permit<'_>>) {
         let answer = match call {
-            Call::Admit(Request {
-                class,
-                permits,
-                draw,
-            }) => {
+            Call::Admit(request) => {
+                let Request {
+                    class: index,
+                    permits,
+                    draw,
+                } = request;
                 // The draw is given, so what the curve answers is certain.
                 let ask = Ask::new().permits(permits).draw(Draw::from(draw));
-                match self.admit_with(KINDS[class], ask) {
+                match self.admit_with(KINDS[index], ask) {
                     Ok(permit) => return (Answer::Done, Some(permit)),
-                    Err(rejection) => turned_away(rejection.reason),
+                    Err(rejection) => {
+                        let Rejection { class, asked, .. } = rejection;
+                        assert_eq!((class, asked), (NAMES[index], permits));
+                        turned_away(rejection.reason)
+                    }
                 }
             }
             Call::GiveBack { .. } => unreachable!("a permit gives itself back"),

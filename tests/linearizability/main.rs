@@ -12,11 +12,11 @@
 //!
 //! # What it cannot show
 //! Stamps order more than a user's calls do, so a memory ordering that is too weak hides behind
-//! them: that is for the models in `loom-tests/`, and so is a thread that sleeps in the middle of a
-//! call through many others. Statistics (peaks, counters) may lag by what is in flight: no look at
+//! them: that is for the models in `loom-tests/`. What goes wrong only if all happens within a few
+//! nanoseconds, shows by luck. Statistics (peaks, counters) may lag by what is in flight: no look at
 //! them is recorded.
 //!
-//! `FLOODWALL_HISTORIES` sets how many histories of each subject are recorded, instead of 100,000.
+//! `FLOODWALL_HISTORIES` sets how many histories of each subject are recorded, instead of 250,000.
 
 mod bulkhead;
 mod checker;

@@ -3,6 +3,7 @@
 use std::hint::spin_loop;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 use std::{any, env, iter, thread};
 
 use crossbeam_utils::CachePadded;
@@ -70,6 +71,11 @@ impl<'a, S: Subject> Round<'a, S> {
                 scope.spawn(move || round.play(thread, random))
             };
             let players: Vec<_> = (0..threads).map(play).collect();
+            // This thread wakes all the time, which interrupts others in the middle of a call: what
+            // takes two changes in between is caught ten times as soon.
+            while !players.iter().all(|player| player.is_finished()) {
+                thread::sleep(Duration::from_micros(1));
+            }
             let join = |player: thread::ScopedJoinHandle<'_, Vec<_>>| player.join().unwrap();
             players.into_iter().map(join).map(Vec::into_iter).collect()
         });
@@ -200,7 +206,7 @@ pub(crate) fn assert_linearizable<S: Subject>(new: impl Fn() -> S, histories: u6
 pub(crate) fn asked_for() -> u64 {
     match env::var("FLOODWALL_HISTORIES") {
         Ok(number) => number.parse().expect("FLOODWALL_HISTORIES is a number"),
-        Err(_) => 100_000,
+        Err(_) => 250_000,
     }
 }
 

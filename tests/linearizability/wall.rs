@@ -13,7 +13,7 @@ pub(crate) const COUNT: usize = 3;
 floodwall::classes! { pub(crate) enum Kind { Message, Login, Batch } }
 
 pub(crate) const KINDS: [Kind; COUNT] = [Kind::Message, Kind::Login, Kind::Batch];
-const NAMES: [&str; COUNT] = ["Message", "Login", "Batch"];
+pub(crate) const NAMES: [&str; COUNT] = ["Message", "Login", "Batch"];
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Wall {
@@ -345,21 +345,21 @@ impl Model for Wall {
     fn any_call(random: &mut Random) -> Call {
         let class = random.random_range(0..COUNT);
         match random.random_range(0..40) {
-            0..22 => Call::Admit(Request {
+            0..18 => Call::Admit(Request {
                 class,
                 permits: *[1, 1, 1, 1, 2, 2, 3, 0].choose(random).expect("some"),
                 draw: random.random(),
             }),
-            22..25 => Call::SetRules(any_given(random)),
-            25..28 => Call::UpdateRules {
+            18..22 => Call::SetRules(any_given(random)),
+            22..26 => Call::UpdateRules {
                 class,
                 terms: any_terms(random),
             },
-            28..31 => Call::SetCapacity(any_capacity(random)),
-            31 => Call::InUse(class),
-            32 => Call::Capacity,
-            33 => Call::Utilization,
-            34..38 => Call::Snapshot,
+            26..30 => Call::SetCapacity(any_capacity(random)),
+            30 => Call::InUse(class),
+            31 => Call::Capacity,
+            32 => Call::Utilization,
+            33..39 => Call::Snapshot,
             _ => Call::Rules,
         }
     }
