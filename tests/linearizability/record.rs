@@ -91,42 +91,49 @@ impl<'a, S: Subject> Round<'a, S> {
     fn play(&self, thread: usize, mut random: Random) -> Vec<Part<'a, S>> {
         let mut patience = 100_000;
         let part = |(subject, meeting): (&'a S, &CachePadded<AtomicUsize>)| {
+            // Thought up before, so that calls follow one another closely.
+            let calls = [(); OPERATIONS].map(|()| S::Model::any_call(&mut random));
+            let calls = &calls[..random.random_range(3..=OPERATIONS)];
             self.meet(meeting, &mut patience);
-            self.play_one(subject, thread, &mut random)
+            self.play_one(subject, thread, calls, &mut random)
         };
         self.subjects.iter().zip(&self.meetings).map(part).collect()
     }
 
-    fn play_one(&self, subject: &'a S, thread: usize, random: &mut Random) -> Part<'a, S> {
+    fn play_one(
+        &self,
+        subject: &'a S,
+        thread: usize,
+        calls: &[CallOf<S>],
+        random: &mut Random,
+    ) -> Part<'a, S> {
         let stamp = || self.clock.fetch_add(1, Ordering::SeqCst);
         let mut operations = Vec::with_capacity(OPERATIONS);
         let mut held = Vec::with_capacity(OPERATIONS);
-        for _ in 0..random.random_range(3..=OPERATIONS) {
+        for &call in calls {
             // There are fewer processors than threads: those that wait for one come in between.
             if random.random_ratio(1, 16) {
                 thread::yield_now();
             }
-            let (call, answer, began, ended);
-            if !held.is_empty() && random.random() {
-                let (taken, permit) = held.swap_remove(random.random_range(0..held.len()));
-                (call, answer) = S::Model::giving_back(taken);
-                began = stamp();
-                drop(permit);
-                ended = stamp();
-            } else {
-                let permit;
-                call = S::Model::any_call(random);
-                began = stamp();
-                (answer, permit) = subject.answer(call);
-                ended = stamp();
-                held.extend(permit.map(|permit| (call, permit)));
-            }
-            operations.push(Operation {
+            let record = |call, answer, began| Operation {
                 thread,
                 call,
                 answer,
                 began,
-                ended,
+                ended: stamp(),
+            };
+            operations.push(if !held.is_empty() && random.random() {
+                let (taken, permit) = held.swap_remove(0);
+                let (call, answer) = S::Model::giving_back(taken);
+                let began = stamp();
+                drop(permit);
+                record(call, answer, began)
+            } else {
+                let began = stamp();
+                let (answer, permit) = subject.answer(call);
+                let operation = record(call, answer, began);
+                held.extend(permit.map(|permit| (call, permit)));
+                operation
             });
         }
         (operations, held)
