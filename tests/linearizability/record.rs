@@ -225,7 +225,7 @@ pub(crate) fn assert_never_caught<S: Subject>(new: impl Fn() -> S) {
 
 /// A mistake is found soon.
 pub(crate) fn assert_caught<S: Subject>(new: impl Fn() -> S) {
-    match examine(new, 3, 10_000, Duration::ZERO) {
+    match examine(new, 3, 30_000, Duration::ZERO) {
         Ok(Explained { histories, .. }) => panic!("not caught in {histories} histories"),
         Err(history) => println!("caught {history}"),
     }
