@@ -3,17 +3,30 @@
 //! The search of Wing and Gong ("Testing and verifying concurrent objects", 1993), with the memory
 //! of Lowe ("Testing for linearizability", 2017): what remains to be explained depends on which
 //! operations are done and on the state that they led to, so no such pair is tried twice.
+//
+// No crate, for `todc-utils` is not kept up since 2023, and begins all histories in one fixed state.
 
 use std::collections::HashSet;
 use std::fmt;
 use std::hash::Hash;
 
+use rand::rngs::Xoshiro256PlusPlus as Random;
+
 /// A sequential specification: a state, and what calls answer in it and make of it.
-pub(crate) trait Model: Copy + Eq + Hash + fmt::Debug + Send + Sync {
+pub(crate) trait Model: Copy + Eq + Hash + fmt::Debug {
     type Call: Copy + fmt::Debug + Send;
     type Answer: Copy + PartialEq + fmt::Debug + Send;
 
     fn apply(&mut self, call: Self::Call) -> Self::Answer;
+
+    /// A state in which nothing is taken.
+    fn any_start(random: &mut Random) -> Self;
+
+    /// Anything but giving back.
+    fn any_call(random: &mut Random) -> Self::Call;
+
+    /// The call that gives back what this one took, and what it answers.
+    fn giving_back(call: Self::Call) -> (Self::Call, Self::Answer);
 }
 
 /// One call, what it answered, and when it began and ended.
@@ -32,11 +45,8 @@ pub(crate) struct History<M: Model> {
     pub(crate) operations: Vec<Operation<M>>,
 }
 
-/// An order that explains a history.
-pub(crate) struct Explained {
-    /// A bit per operation: whether it changed the state.
-    changes: u32,
-}
+/// The operations that changed the state, a bit each.
+pub(crate) type Changes = u32;
 
 struct Search<'a, M: Model> {
     operations: &'a [Operation<M>],
@@ -45,32 +55,30 @@ struct Search<'a, M: Model> {
 }
 
 impl<M: Model> History<M> {
-    /// An order that explains it, if there is any.
-    pub(crate) fn explain(&self) -> Option<Explained> {
+    /// What changed the state, in an order that explains the history, if there is one.
+    pub(crate) fn explain(&self) -> Option<Changes> {
         assert!(self.operations.len() <= u32::BITS as usize);
         let mut search = Search {
             operations: &self.operations,
             dead_ends: HashSet::new(),
         };
-        let changes = search.go_on(0, self.start)?;
-        Some(Explained { changes })
+        search.go_on(0, self.start)
     }
 
-    /// Whether two operations ran at the same time, of which one at least changed the state.
-    pub(crate) fn overlaps(&self, order: &Explained) -> bool {
-        let changed = |i: usize| order.changes >> i & 1 == 1;
+    /// Whether two threads called at the same time, and one of these calls changed the state.
+    pub(crate) fn overlaps(&self, changes: Changes) -> bool {
         self.operations.iter().enumerate().any(|(i, one)| {
             let overlap = |other: &Operation<M>| {
                 other.thread != one.thread && other.began < one.ended && one.began < other.ended
             };
-            changed(i) && self.operations.iter().any(overlap)
+            changes >> i & 1 == 1 && self.operations.iter().any(overlap)
         })
     }
 }
 
 impl<M: Model> Search<'_, M> {
-    /// Explains what is not yet done. Says which of these operations changed the state.
-    fn go_on(&mut self, done: u32, state: M) -> Option<u32> {
+    /// Explains what is not yet done.
+    fn go_on(&mut self, done: u32, state: M) -> Option<Changes> {
         let operations = self.operations;
         let undone = || (0..operations.len()).filter(|i| done >> i & 1 == 0);
         let Some(first_end) = undone().map(|i| operations[i].ended).min() else {
@@ -96,7 +104,6 @@ impl<M: Model> Search<'_, M> {
 impl<M: Model> fmt::Display for History<M> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "from {:?}:", self.start)?;
-        let first = self.operations.iter().map(|o| o.began).min().unwrap_or(0);
         for operation in &self.operations {
             let Operation {
                 thread,
@@ -105,141 +112,129 @@ impl<M: Model> fmt::Display for History<M> {
                 began,
                 ended,
             } = operation;
-            let (began, ended) = (began - first, ended - first);
             writeln!(
                 f,
-                "{began:4} to {ended:4}: thread {thread}: {call:?} -> {answer:?}"
+                "{began:5} to {ended:5}: thread {thread}: {call:?} -> {answer:?}"
             )?;
         }
         Ok(())
     }
 }
 
-// The checker on histories written by hand, of a register.
+/// The checker on histories written by hand, of a limit that is 0 at first.
+mod by_hand {
+    use super::{History, Operation};
+    use crate::room::{Answer, Call, Room};
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-struct Register(u32);
+    type Deed = (Call, Answer);
 
-#[derive(Clone, Copy, Debug)]
-enum Access {
-    Write(u32),
-    Read,
-}
+    const fn set(limit: u32) -> Deed {
+        (Call::SetLimit(limit), Answer::Done)
+    }
 
-impl Model for Register {
-    type Call = Access;
-    type Answer = u32;
+    const fn see(limit: u32) -> Deed {
+        (Call::Limit, Answer::Number(limit))
+    }
 
-    /// Both answer what is there afterwards.
-    fn apply(&mut self, call: Access) -> u32 {
-        if let Access::Write(number) = call {
-            self.0 = number;
+    /// Of a thread, from one time to another.
+    type Line = (usize, Deed, u64, u64);
+
+    fn history(lines: &[Line]) -> History<Room> {
+        let operation = |&(thread, (call, answer), began, ended): &Line| Operation {
+            thread,
+            call,
+            answer,
+            began,
+            ended,
+        };
+        History {
+            start: Room {
+                limit: 0,
+                in_use: 0,
+            },
+            operations: lines.iter().map(operation).collect(),
         }
-        self.0
     }
-}
 
-/// Its thread, what it wrote or nothing, what it answered, when it began and ended.
-type ByHand = (usize, Option<u32>, u32, u64, u64);
-
-/// Of a register that holds 0.
-fn by_hand(operations: &[ByHand]) -> History<Register> {
-    let operation = |&(thread, written, answer, began, ended): &ByHand| Operation {
-        thread,
-        call: written.map_or(Access::Read, Access::Write),
-        answer,
-        began,
-        ended,
-    };
-    History {
-        start: Register(0),
-        operations: operations.iter().map(operation).collect(),
+    #[test]
+    fn what_has_an_order_is_accepted() {
+        let accepted: [&[Line]; 6] = [
+            &[],
+            // One after another.
+            &[(0, set(1), 0, 1), (1, see(1), 2, 3)],
+            // The look comes first, or last.
+            &[(0, set(1), 0, 3), (1, see(0), 1, 2)],
+            &[(0, set(1), 0, 3), (1, see(1), 1, 2)],
+            // Neither by the beginnings nor by the ends: 2, then 1.
+            &[
+                (0, set(1), 0, 3),
+                (1, set(2), 1, 4),
+                (2, see(2), 2, 6),
+                (0, see(1), 5, 7),
+            ],
+            // The first that fits is a dead end: 2 is set after 1 was seen.
+            &[
+                (0, set(2), 0, 20),
+                (1, set(1), 1, 21),
+                (2, see(1), 2, 3),
+                (2, see(1), 4, 5),
+                (2, see(2), 6, 7),
+            ],
+        ];
+        for lines in accepted {
+            let history = history(lines);
+            assert!(history.explain().is_some(), "{history}");
+        }
     }
-}
 
-#[test]
-fn what_has_an_order_is_accepted() {
-    let accepted: [&[ByHand]; 6] = [
-        &[],
-        // One after another.
-        &[(0, Some(1), 1, 0, 1), (1, None, 1, 2, 3)],
-        // The read comes first, or last.
-        &[(0, Some(1), 1, 0, 3), (1, None, 0, 1, 2)],
-        &[(0, Some(1), 1, 0, 3), (1, None, 1, 1, 2)],
-        // Neither by the beginnings nor by the ends: 2, then 1.
-        &[
-            (0, Some(1), 1, 0, 3),
-            (1, Some(2), 2, 1, 4),
-            (2, None, 2, 2, 6),
-            (0, None, 1, 5, 7),
-        ],
-        // The first that fits is a dead end: the write of 2 must wait for the reads of 1.
-        &[
-            (0, Some(2), 2, 0, 20),
-            (1, Some(1), 1, 1, 21),
-            (2, None, 1, 2, 3),
-            (2, None, 1, 4, 5),
-            (2, None, 2, 6, 7),
-        ],
-    ];
-    for operations in accepted {
-        let history = by_hand(operations);
-        assert!(history.explain().is_some(), "{history}");
+    #[test]
+    fn what_has_no_order_is_found() {
+        let found: [&[Line]; 5] = [
+            // What nobody set.
+            &[(0, see(1), 0, 1)],
+            // What is over.
+            &[(0, set(1), 0, 1), (1, see(0), 2, 3)],
+            // What is still to come.
+            &[(0, see(1), 0, 1), (1, set(1), 2, 3)],
+            // New, then old, during one change.
+            &[(0, set(1), 0, 9), (1, see(1), 1, 2), (2, see(0), 3, 4)],
+            // Two who saw two changes in two orders.
+            &[
+                (0, set(1), 0, 1),
+                (1, set(2), 0, 9),
+                (2, see(1), 2, 3),
+                (2, see(2), 4, 5),
+                (3, see(2), 2, 3),
+                (3, see(1), 4, 5),
+            ],
+        ];
+        for lines in found {
+            let history = history(lines);
+            assert!(history.explain().is_none(), "{history}");
+        }
     }
-}
 
-#[test]
-fn what_has_no_order_is_found() {
-    let found: [&[ByHand]; 5] = [
-        // What nobody wrote.
-        &[(0, None, 1, 0, 1)],
-        // What is over.
-        &[(0, Some(1), 1, 0, 1), (1, None, 0, 2, 3)],
-        // What is still to come.
-        &[(0, None, 1, 0, 1), (1, Some(1), 1, 2, 3)],
-        // New, then old, during one write.
-        &[
-            (0, Some(1), 1, 0, 9),
-            (1, None, 1, 1, 2),
-            (2, None, 0, 3, 4),
-        ],
-        // Two who saw two writes in two orders.
-        &[
-            (0, Some(1), 1, 0, 1),
-            (1, Some(2), 2, 0, 9),
-            (2, None, 1, 2, 3),
-            (2, None, 2, 4, 5),
-            (3, None, 2, 2, 3),
-            (3, None, 1, 4, 5),
-        ],
-    ];
-    for operations in found {
-        let history = by_hand(operations);
-        assert!(history.explain().is_none(), "{history}");
+    #[test]
+    fn an_overlap_needs_two_at_once_and_a_change() {
+        let overlaps = |lines: &[Line]| {
+            let history = history(lines);
+            history.overlaps(history.explain().expect("an order"))
+        };
+        assert!(overlaps(&[(0, set(1), 0, 2), (1, see(1), 1, 3)]));
+        assert!(overlaps(&[(0, see(0), 0, 3), (1, set(1), 1, 2)]));
+        // One after the other; two looks; a change to what was there.
+        assert!(!overlaps(&[(0, set(1), 0, 1), (1, see(1), 2, 3)]));
+        assert!(!overlaps(&[(0, see(0), 0, 2), (1, see(0), 1, 3)]));
+        assert!(!overlaps(&[(0, set(0), 0, 2), (1, see(0), 1, 3)]));
     }
-}
 
-#[test]
-fn an_overlap_needs_two_at_once_and_a_change() {
-    let overlaps = |operations: &[ByHand]| {
-        let history = by_hand(operations);
-        let order = history.explain().expect("an order");
-        history.overlaps(&order)
-    };
-    assert!(overlaps(&[(0, Some(1), 1, 0, 2), (1, None, 1, 1, 3)]));
-    assert!(overlaps(&[(0, None, 0, 0, 3), (1, Some(1), 1, 1, 2)]));
-    // One after the other; two reads; a write of what was there.
-    assert!(!overlaps(&[(0, Some(1), 1, 0, 1), (1, None, 1, 2, 3)]));
-    assert!(!overlaps(&[(0, None, 0, 0, 2), (1, None, 0, 1, 3)]));
-    assert!(!overlaps(&[(0, Some(0), 0, 0, 2), (1, None, 0, 1, 3)]));
-}
-
-/// So many writes at once that all their orders would take longer than the world lasts.
-#[test]
-fn nothing_is_tried_twice() {
-    let mut operations: Vec<_> = (0..20)
-        .map(|n| (n as usize, Some(n % 3), n % 3, 0, 100))
-        .collect();
-    operations.push((20, None, 4, 0, 100));
-    assert!(by_hand(&operations).explain().is_none());
+    /// So many changes at once that nobody could wait for all their orders to be tried.
+    #[test]
+    fn nothing_is_tried_twice() {
+        let mut lines: Vec<Line> = (0..14)
+            .map(|thread| (thread, set(thread as u32 % 3), 0, 100))
+            .collect();
+        lines.push((14, see(4), 0, 100));
+        assert!(history(&lines).explain().is_none());
+    }
 }

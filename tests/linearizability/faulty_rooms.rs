@@ -1,11 +1,10 @@
 //! Bulkheads with the mistakes that others made: each is caught, and without a mistake there is
 //! nothing to catch.
-//!
-//! Where a mistake needs another thread at the right instant, the instant is made longer.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
 
-use crate::record::{Subject, assert_caught, assert_linearizable, linger};
+use crate::checker::Model;
+use crate::record::{Subject, assert_caught, assert_not_caught, linger};
 use crate::room::{Answer, Call, Room};
 
 struct Sketch {
@@ -18,9 +17,9 @@ struct Sketch {
 enum Mistake {
     None,
     /// Adds, looks whether that was too much, and if so subtracts again.
-    UndoesLater,
+    AddsFirst,
     /// Looks whether there is room, and then adds.
-    ChecksFirst,
+    AddsLater,
     /// `>` for `>=`.
     AdmitsOneMore,
     /// Says "full" when another thread was in the way.
@@ -29,86 +28,64 @@ enum Mistake {
 
 /// Gives back when it is dropped.
 pub(crate) struct Taken<'a> {
-    word: &'a AtomicU64,
-    unit: u64,
+    pub(crate) word: &'a AtomicU64,
+    pub(crate) unit: u64,
 }
 
 impl Drop for Taken<'_> {
     fn drop(&mut self) {
-        self.word.fetch_sub(self.unit, Ordering::SeqCst);
+        self.word.fetch_sub(self.unit, SeqCst);
     }
-}
-
-const fn in_use(word: u64) -> u64 {
-    word >> 32
 }
 
 const fn unit(permits: u32) -> u64 {
     (permits as u64) << 32
 }
 
-const fn limit(word: u64) -> u64 {
-    word & u32::MAX as u64
-}
-
-fn room(word: u64) -> Room {
+const fn room(word: u64) -> Room {
     Room {
-        limit: limit(word) as u32,
-        in_use: in_use(word) as u32,
+        limit: word as u32,
+        in_use: (word >> 32) as u32,
     }
 }
 
 impl Sketch {
-    fn new(mistake: Mistake) -> Self {
-        let word = AtomicU64::new(0);
-        Sketch { mistake, word }
-    }
-
-    /// The word that had no room, if it had none.
-    fn take(&self, permits: u32) -> Result<(), u64> {
-        let is_full = |word| permits > 0 && in_use(word) + u64::from(permits) > limit(word);
-        let admits_one_more = |word| permits > 0 && in_use(word) > limit(word);
-        match self.mistake {
-            Mistake::UndoesLater => {
-                let word = self.word.fetch_add(unit(permits), Ordering::SeqCst);
-                if is_full(word) {
-                    linger();
-                    self.word.fetch_sub(unit(permits), Ordering::SeqCst);
-                    return Err(word);
-                }
+    /// The room as it was when there was too little, if there was.
+    fn take(&self, permits: u32) -> Result<(), Room> {
+        let no_room = |word| {
+            let Room { limit, in_use } = room(word);
+            let most = match self.mistake {
+                Mistake::AdmitsOneMore => limit + 1,
+                _ => limit,
+            };
+            permits > 0 && u64::from(in_use) + u64::from(permits) > u64::from(most)
+        };
+        if self.mistake == Mistake::AddsFirst {
+            let word = self.word.fetch_add(unit(permits), SeqCst);
+            if !no_room(word) {
+                return Ok(());
             }
-            Mistake::ChecksFirst => {
-                let word = self.word.load(Ordering::SeqCst);
-                if is_full(word) {
-                    return Err(word);
-                }
-                linger();
-                self.word.fetch_add(unit(permits), Ordering::SeqCst);
+            linger();
+            self.word.fetch_sub(unit(permits), SeqCst);
+            return Err(room(word));
+        }
+        loop {
+            let word = self.word.load(SeqCst);
+            if no_room(word) {
+                return Err(room(word));
             }
-            Mistake::AdmitsOneMore => self.exchange(permits, admits_one_more)?,
-            Mistake::None => self.exchange(permits, is_full)?,
-            Mistake::BlamesTheRace => {
-                let word = self.word.load(Ordering::SeqCst);
-                if is_full(word) {
-                    return Err(word);
-                }
-                linger();
-                let next = word + unit(permits);
-                self.word
-                    .compare_exchange(word, next, Ordering::SeqCst, Ordering::SeqCst)?;
+            linger();
+            if self.mistake == Mistake::AddsLater {
+                self.word.fetch_add(unit(permits), SeqCst);
+                return Ok(());
+            }
+            let next = word.wrapping_add(unit(permits));
+            match self.word.compare_exchange(word, next, SeqCst, SeqCst) {
+                Ok(_) => return Ok(()),
+                Err(now) if self.mistake == Mistake::BlamesTheRace => return Err(room(now)),
+                Err(_) => {}
             }
         }
-        Ok(())
-    }
-
-    fn exchange(&self, permits: u32, is_full: impl Fn(u64) -> bool) -> Result<(), u64> {
-        let next = |word| {
-            linger();
-            (!is_full(word)).then(|| word.wrapping_add(unit(permits)))
-        };
-        self.word
-            .fetch_update(Ordering::SeqCst, Ordering::SeqCst, next)
-            .map(drop)
     }
 }
 
@@ -117,58 +94,62 @@ impl Subject for Sketch {
     type Permit<'a> = Taken<'a>;
 
     fn start_from(&self, room: &Room) {
-        self.word.store(room.limit.into(), Ordering::SeqCst);
+        self.word.store(room.limit.into(), SeqCst);
     }
 
     fn answer(&self, call: Call) -> (Answer, Option<Taken<'_>>) {
-        use crate::checker::Model;
-
+        let word = &self.word;
         let answer = match call {
             Call::Take(permits) => match self.take(permits) {
                 Ok(()) => {
-                    let (word, unit) = (&self.word, unit(permits));
+                    let unit = unit(permits);
                     return (Answer::Done, Some(Taken { word, unit }));
                 }
-                Err(word) => Answer::Full {
+                Err(Room { limit, in_use }) => Answer::Full {
                     asked: permits,
-                    in_use: in_use(word) as u32,
-                    limit: limit(word) as u32,
+                    in_use,
+                    limit,
                 },
             },
-            Call::SetLimit(to) => {
-                let next = |word| Some(word - limit(word) + u64::from(to));
-                self.word
-                    .fetch_update(Ordering::SeqCst, Ordering::SeqCst, next)
-                    .expect("a next word");
+            Call::SetLimit(limit) => {
+                let next = |word: u64| Some(word >> 32 << 32 | u64::from(limit));
+                word.fetch_update(SeqCst, SeqCst, next).expect("a next");
                 Answer::Done
             }
-            look => room(self.word.load(Ordering::SeqCst)).apply(look),
+            look => room(word.load(SeqCst)).apply(look),
         };
         (answer, None)
     }
 }
 
+fn bulkhead(mistake: Mistake) -> impl Fn() -> Sketch {
+    move || Sketch {
+        mistake,
+        word: AtomicU64::new(0),
+    }
+}
+
 #[test]
 fn a_bulkhead_without_a_mistake_is_not_caught() {
-    assert_linearizable(|| Sketch::new(Mistake::None));
+    assert_not_caught(bulkhead(Mistake::None));
 }
 
 #[test]
 fn adding_first_and_undoing_it_later_is_caught() {
-    assert_caught(|| Sketch::new(Mistake::UndoesLater));
+    assert_caught(bulkhead(Mistake::AddsFirst));
 }
 
 #[test]
 fn checking_first_and_adding_later_is_caught() {
-    assert_caught(|| Sketch::new(Mistake::ChecksFirst));
+    assert_caught(bulkhead(Mistake::AddsLater));
 }
 
 #[test]
 fn admitting_one_more_is_caught() {
-    assert_caught(|| Sketch::new(Mistake::AdmitsOneMore));
+    assert_caught(bulkhead(Mistake::AdmitsOneMore));
 }
 
 #[test]
 fn turning_away_because_of_a_lost_race_is_caught() {
-    assert_caught(|| Sketch::new(Mistake::BlamesTheRace));
+    assert_caught(bulkhead(Mistake::BlamesTheRace));
 }

@@ -1,115 +1,67 @@
 //! Walls with the mistakes that this one was made to avoid: each is caught, and without a mistake
 //! there is nothing to catch.
-//!
-//! Where a mistake needs another thread at the right instant, the instant is made longer.
 
 use std::array;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
-use std::sync::{Mutex, RwLock, RwLockReadGuard};
+use std::sync::RwLock;
+use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
 
 use crate::checker::Model;
-use crate::record::{Subject, assert_caught, assert_linearizable, linger};
-use crate::wall::{Answer, COUNT, Call, Given, Ramp, Request, Terms, Wall};
+use crate::faulty_rooms::Taken;
+use crate::record::{Subject, assert_caught, assert_not_caught, linger};
+use crate::wall::{Answer, Call, Given, Ramp, Request, Wall};
 
-/// Judges by the model, exchanges a word, and keeps the rules in pieces.
+/// Judges by the model, and exchanges a word.
 struct Sketch {
     mistake: Mistake,
+    /// Whoever reads it keeps it from changing: there is no epoch to tell.
+    given: RwLock<Given>,
     in_use: AtomicU64,
-    capacity: AtomicU32,
-    terms: [Mutex<Terms>; COUNT],
-    /// Whoever reads it sees all pieces of the same rules.
-    whole: RwLock<()>,
 }
 
 #[derive(Clone, Copy, PartialEq)]
 enum Mistake {
     None,
-    /// Nothing tells whether the pieces belong together.
-    ReadsRulesInPieces,
+    /// The rules may change between the judgement and the exchange.
+    NoEpoch,
     /// The curve is asked once, whoever else borrows before the exchange succeeds.
-    AsksTheCurveFirst,
+    AsksTheCurveOnce,
 }
 
-/// Gives back when it is dropped.
-struct Taken<'a> {
-    word: &'a AtomicU64,
-    unit: u64,
-}
+const LANE: usize = 16;
 
-impl Drop for Taken<'_> {
-    fn drop(&mut self) {
-        self.word.fetch_sub(self.unit, Ordering::SeqCst);
+fn wall(given: Given, word: u64) -> Wall {
+    Wall {
+        given,
+        in_use: array::from_fn(|class| (word >> (LANE * class)) as u16 as u32),
     }
-}
-
-const fn unit(class: usize, permits: u32) -> u64 {
-    (permits as u64) << (16 * class)
 }
 
 impl Sketch {
-    fn new(mistake: Mistake) -> Self {
-        let Wall { given, .. } = Wall::CLOSED;
-        Sketch {
-            mistake,
-            in_use: AtomicU64::new(0),
-            capacity: AtomicU32::new(given.capacity),
-            terms: given.terms.map(Mutex::new),
-            whole: RwLock::new(()),
-        }
-    }
-
     fn admit(&self, request: Request) -> (Answer, Option<Taken<'_>>) {
         let Request { class, permits, .. } = request;
-        let mut curve_says = None;
+        let unit = u64::from(permits) << (LANE * class);
+        let mut is_asked = false;
         loop {
-            let _whole = self.hold_rules();
-            let word = self.in_use.load(Ordering::SeqCst);
-            let mut wall = self.read(word);
-            if self.mistake == Mistake::AsksTheCurveFirst && curve_says.is_some() {
-                wall.given.terms[class].ramp = Ramp::Never;
+            let unchanged = self.given.read().unwrap();
+            let mut given = *unchanged;
+            let _unchanged = (self.mistake != Mistake::NoEpoch).then_some(unchanged);
+            if is_asked && self.mistake == Mistake::AsksTheCurveOnce {
+                given.terms[class].ramp = Ramp::Never;
             }
-            let answer = wall.judge(request);
+            let word = self.in_use.load(SeqCst);
+            let answer = wall(given, word).judge(request);
             if answer != Answer::Done {
                 return (answer, None);
             }
-            curve_says = Some(answer);
-            if self.mistake == Mistake::AsksTheCurveFirst {
-                linger();
-            }
-            let (from, to) = (word, word + unit(class, permits));
-            let exchanged =
-                self.in_use
-                    .compare_exchange(from, to, Ordering::SeqCst, Ordering::SeqCst);
+            is_asked = true;
+            linger();
+            let exchanged = self
+                .in_use
+                .compare_exchange(word, word + unit, SeqCst, SeqCst);
             if exchanged.is_ok() {
-                let (word, unit) = (&self.in_use, unit(class, permits));
+                let word = &self.in_use;
                 return (answer, Some(Taken { word, unit }));
             }
-        }
-    }
-
-    /// So that no change comes between.
-    fn hold_rules(&self) -> Option<RwLockReadGuard<'_, ()>> {
-        let is_careless = self.mistake == Mistake::ReadsRulesInPieces;
-        (!is_careless).then(|| self.whole.read().unwrap())
-    }
-
-    fn read(&self, word: u64) -> Wall {
-        Wall {
-            given: Given {
-                capacity: self.capacity.load(Ordering::SeqCst),
-                terms: array::from_fn(|class| *self.terms[class].lock().unwrap()),
-            },
-            in_use: array::from_fn(|class| (word >> (16 * class)) as u16 as u32),
-        }
-    }
-
-    fn write(&self, given: &Given) {
-        self.capacity.store(given.capacity, Ordering::SeqCst);
-        for (place, terms) in self.terms.iter().zip(given.terms) {
-            if self.mistake == Mistake::ReadsRulesInPieces {
-                linger();
-            }
-            *place.lock().unwrap() = terms;
         }
     }
 }
@@ -119,41 +71,46 @@ impl Subject for Sketch {
     type Permit<'a> = Taken<'a>;
 
     fn start_from(&self, wall: &Wall) {
-        self.in_use.store(0, Ordering::SeqCst);
-        self.write(&wall.given);
+        *self.given.write().unwrap() = wall.given;
+        self.in_use.store(0, SeqCst);
     }
 
     fn answer(&self, call: Call) -> (Answer, Option<Taken<'_>>) {
-        if let Call::Admit(request) = call {
-            return self.admit(request);
-        }
-        let changes = matches!(
-            call,
-            Call::SetRules(_) | Call::UpdateRules { .. } | Call::SetCapacity(_)
-        );
-        // One change at a time, with any mistake.
-        let _alone = changes.then(|| self.whole.write().unwrap());
-        let _whole = (!changes).then(|| self.hold_rules());
-        let mut wall = self.read(self.in_use.load(Ordering::SeqCst));
-        let answer = wall.apply(call);
-        if changes {
-            self.write(&wall.given);
-        }
+        let now = |given: &Given| wall(*given, self.in_use.load(SeqCst));
+        let answer = match call {
+            Call::Admit(request) => return self.admit(request),
+            Call::SetRules(_) | Call::UpdateRules { .. } | Call::SetCapacity(_) => {
+                let mut given = self.given.write().unwrap();
+                let mut wall = now(&given);
+                let answer = wall.apply(call);
+                *given = wall.given;
+                answer
+            }
+            look => now(&self.given.read().unwrap()).apply(look),
+        };
         (answer, None)
+    }
+}
+
+fn floodwall(mistake: Mistake) -> impl Fn() -> Sketch {
+    move || Sketch {
+        mistake,
+        given: RwLock::new(Given::CLOSED),
+        in_use: AtomicU64::new(0),
     }
 }
 
 #[test]
 fn a_wall_without_a_mistake_is_not_caught() {
-    assert_linearizable(|| Sketch::new(Mistake::None));
+    assert_not_caught(floodwall(Mistake::None));
 }
 
 #[test]
-fn rules_read_in_pieces_are_caught() {
-    assert_caught(|| Sketch::new(Mistake::ReadsRulesInPieces));
+fn rules_changed_without_an_epoch_are_caught() {
+    assert_caught(floodwall(Mistake::NoEpoch));
 }
 
 #[test]
-fn asking_the_curve_before_the_race_is_caught() {
-    assert_caught(|| Sketch::new(Mistake::AsksTheCurveFirst));
+fn asking_the_curve_once_is_caught() {
+    assert_caught(floodwall(Mistake::AsksTheCurveOnce));
 }

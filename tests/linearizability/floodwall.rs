@@ -2,12 +2,10 @@
 
 use std::array;
 
-use floodwall::{Ask, ClassSnapshot, Draw, Floodwall, Permit, Reason, RulesError};
+use floodwall::{Ask, ClassSnapshot, Draw, Floodwall, Permit, Reason, Rejection, RulesError};
 
-use crate::record::{Subject, assert_linearizable};
-use crate::wall::{Answer, COUNT, Call, KINDS, Kind, Request, View, Wall};
-
-const LEGAL: &str = "legal rules";
+use crate::record::{Subject, assert_never_caught};
+use crate::wall::{Answer, Call, Given, KINDS, Kind, NAMES, Request, View, Wall};
 
 impl Subject for Floodwall<Kind> {
     type Model = Wall;
@@ -16,26 +14,31 @@ impl Subject for Floodwall<Kind> {
     fn start_from(&self, wall: &Wall) {
         let in_use = KINDS.map(|kind| self.in_use(kind));
         assert_eq!(in_use, wall.in_use, "everything was given back");
-        self.set_rules(wall.given.rules().expect(LEGAL));
+        self.set_rules(wall.given.rules());
     }
 
     fn answer(&self, call: Call) -> (Answer, Option<Permit<'_>>) {
         let answer = match call {
-            Call::Admit(Request {
-                class,
-                permits,
-                draw,
-            }) => {
+            Call::Admit(request) => {
+                let Request {
+                    class: index,
+                    permits,
+                    draw,
+                } = request;
                 // The draw is given, so what the curve answers is certain.
                 let ask = Ask::new().permits(permits).draw(Draw::from(draw));
-                match self.admit_with(KINDS[class], ask) {
+                match self.admit_with(KINDS[index], ask) {
                     Ok(permit) => return (Answer::Done, Some(permit)),
-                    Err(rejection) => turned_away(rejection.reason),
+                    Err(rejection) => {
+                        let Rejection { class, asked, .. } = rejection;
+                        assert_eq!((class, asked), (NAMES[index], permits));
+                        turned_away(rejection.reason)
+                    }
                 }
             }
             Call::GiveBack { .. } => unreachable!("a permit gives itself back"),
             Call::SetRules(given) => {
-                self.set_rules(given.rules().expect(LEGAL));
+                self.set_rules(given.rules());
                 Answer::Done
             }
             Call::UpdateRules { class, terms } => changed(self.update_rules(&[terms.rule(class)])),
@@ -44,7 +47,7 @@ impl Subject for Floodwall<Kind> {
             Call::Capacity => Answer::Number(self.capacity()),
             Call::Utilization => Answer::Ratio(self.utilization()),
             Call::Snapshot => picture(self),
-            Call::Rules => Answer::Rules(Ok(self.rules())),
+            Call::Rules => Answer::Rules(Given::of(&self.rules())),
         };
         (answer, None)
     }
@@ -90,18 +93,14 @@ fn picture(wall: &Floodwall<Kind>) -> Answer {
         cap: class.cap,
         reject_probability: class.reject_probability,
     };
-    let classes: [_; COUNT] = array::from_fn(|class| view(&snapshot.classes()[class]));
     Answer::Picture {
         capacity: snapshot.capacity,
         utilization: snapshot.utilization,
-        classes,
+        classes: array::from_fn(|class| view(&snapshot.classes()[class])),
     }
 }
 
 #[test]
 fn every_history_of_a_floodwall_has_an_order() {
-    assert_linearizable(|| {
-        let wall = Wall::CLOSED;
-        Floodwall::from_rules(wall.given.rules().expect(LEGAL))
-    });
+    assert_never_caught(|| Floodwall::from_rules(Given::CLOSED.rules()));
 }

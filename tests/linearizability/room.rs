@@ -4,7 +4,6 @@ use rand::rngs::Xoshiro256PlusPlus as Random;
 use rand::{RngExt, seq::IndexedRandom};
 
 use crate::checker::Model;
-use crate::record::AnyCall;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Room {
@@ -57,9 +56,7 @@ impl Model for Room {
         }
         Answer::Done
     }
-}
 
-impl AnyCall for Room {
     fn any_start(random: &mut Random) -> Self {
         Room {
             limit: any_limit(random),

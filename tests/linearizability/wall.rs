@@ -7,14 +7,13 @@ use rand::rngs::Xoshiro256PlusPlus as Random;
 use rand::{RngExt, seq::IndexedRandom};
 
 use crate::checker::Model;
-use crate::record::AnyCall;
 
 pub(crate) const COUNT: usize = 3;
 
 floodwall::classes! { pub(crate) enum Kind { Message, Login, Batch } }
 
 pub(crate) const KINDS: [Kind; COUNT] = [Kind::Message, Kind::Login, Kind::Batch];
-const NAMES: [&str; COUNT] = ["Message", "Login", "Batch"];
+pub(crate) const NAMES: [&str; COUNT] = ["Message", "Login", "Batch"];
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Wall {
@@ -93,8 +92,7 @@ pub(crate) enum Answer {
         utilization: f64,
         classes: [View; COUNT],
     },
-    /// Where rules are torn, they may be none.
-    Rules(Result<Rules<Kind>, RulesError>),
+    Rules(Given),
 }
 
 /// What a snapshot says of one class, but for statistics.
@@ -107,6 +105,14 @@ pub(crate) struct View {
 }
 
 impl Ramp {
+    const ALL: [Ramp; 5] = [
+        Ramp::Never,
+        Ramp::Always,
+        Ramp::Half,
+        Ramp::Step,
+        Ramp::Linear,
+    ];
+
     /// At the utilization `used / of`.
     fn probability(self, used: u32, of: u32) -> f64 {
         match self {
@@ -129,6 +135,11 @@ impl Ramp {
             Ramp::Linear => Curve::linear(0.25, 0.75),
         }
     }
+
+    fn of(curve: Curve) -> Self {
+        let is_it = |ramp: &Ramp| ramp.curve() == curve;
+        Ramp::ALL.into_iter().find(is_it).expect("one of these")
+    }
 }
 
 impl Terms {
@@ -139,6 +150,16 @@ impl Terms {
 }
 
 impl Given {
+    /// Nothing is to be had.
+    pub(crate) const CLOSED: Given = Given {
+        capacity: 0,
+        terms: [Terms {
+            guarantee: 0,
+            cap: 0,
+            ramp: Ramp::Never,
+        }; COUNT],
+    };
+
     /// What is wrong with these rules, if anything is.
     fn error(&self) -> Option<RulesError> {
         let Given { capacity, terms } = *self;
@@ -157,26 +178,25 @@ impl Given {
         None
     }
 
-    pub(crate) fn rules(&self) -> Result<Rules<Kind>, RulesError> {
+    pub(crate) fn rules(&self) -> Rules<Kind> {
         let rules: [_; COUNT] = array::from_fn(|class| self.terms[class].rule(class));
-        Rules::try_new(self.capacity, &rules)
+        Rules::new(self.capacity, &rules)
+    }
+
+    pub(crate) fn of(rules: &Rules<Kind>) -> Self {
+        let terms = |kind| Terms {
+            guarantee: rules.share(kind).guarantee(),
+            cap: rules.share(kind).cap(),
+            ramp: Ramp::of(rules.curve(kind)),
+        };
+        Given {
+            capacity: rules.capacity(),
+            terms: KINDS.map(terms),
+        }
     }
 }
 
 impl Wall {
-    /// Nobody has anything, nor is anything to be had.
-    pub(crate) const CLOSED: Wall = Wall {
-        given: Given {
-            capacity: 0,
-            terms: [Terms {
-                guarantee: 0,
-                cap: 0,
-                ramp: Ramp::Never,
-            }; COUNT],
-        },
-        in_use: [0; COUNT],
-    };
-
     /// Guarantees are void while the wall is closed.
     fn guarantee(&self, class: usize) -> u32 {
         match self.given.capacity {
@@ -311,12 +331,10 @@ impl Model for Wall {
                 utilization: self.utilization(),
                 classes: array::from_fn(|class| self.view(class)),
             },
-            Call::Rules => Answer::Rules(given.rules()),
+            Call::Rules => Answer::Rules(given),
         }
     }
-}
 
-impl AnyCall for Wall {
     fn any_start(random: &mut Random) -> Self {
         Wall {
             given: any_given(random),
@@ -327,21 +345,21 @@ impl AnyCall for Wall {
     fn any_call(random: &mut Random) -> Call {
         let class = random.random_range(0..COUNT);
         match random.random_range(0..40) {
-            0..22 => Call::Admit(Request {
+            0..18 => Call::Admit(Request {
                 class,
                 permits: *[1, 1, 1, 1, 2, 2, 3, 0].choose(random).expect("some"),
                 draw: random.random(),
             }),
-            22..25 => Call::SetRules(any_given(random)),
-            25..28 => Call::UpdateRules {
+            18..22 => Call::SetRules(any_given(random)),
+            22..26 => Call::UpdateRules {
                 class,
                 terms: any_terms(random),
             },
-            28..31 => Call::SetCapacity(any_capacity(random)),
-            31 => Call::InUse(class),
-            32 => Call::Capacity,
-            33 => Call::Utilization,
-            34..38 => Call::Snapshot,
+            26..30 => Call::SetCapacity(any_capacity(random)),
+            30 => Call::InUse(class),
+            31 => Call::Capacity,
+            32 => Call::Utilization,
+            33..39 => Call::Snapshot,
             _ => Call::Rules,
         }
     }
@@ -374,20 +392,14 @@ fn any_capacity(random: &mut Random) -> u32 {
 }
 
 fn any_terms(random: &mut Random) -> Terms {
-    const RAMPS: [Ramp; 8] = [
-        Ramp::Never,
-        Ramp::Never,
-        Ramp::Never,
-        Ramp::Never,
-        Ramp::Always,
-        Ramp::Half,
-        Ramp::Step,
-        Ramp::Linear,
-    ];
     let guarantee = *[0, 0, 0, 1, 1, 2].choose(random).expect("some");
     Terms {
         guarantee,
         cap: guarantee + *[0, 1, 2, 3, 9].choose(random).expect("some"),
-        ramp: *RAMPS.choose(random).expect("some"),
+        // Half of them never, for who is shed tells less of the caps.
+        ramp: match random.random() {
+            true => Ramp::Never,
+            false => *Ramp::ALL.choose(random).expect("some"),
+        },
     }
 }
