@@ -109,3 +109,27 @@ pub(crate) fn mine() -> Place {
     let hash = (stack as u32).wrapping_mul(crate::draw::GOLDEN);
     Place::stripe((hash >> (u32::BITS - STRIPE_BITS)) as usize)
 }
+
+#[cfg(all(test, feature = "std"))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stripe_is_never_a_seat() {
+        for number in 0..3 * PLACES {
+            let stripe = Place::stripe(number);
+            assert!((SEATS..PLACES).contains(&stripe.index()) && !stripe.is_own());
+        }
+        for seat in 0..SEATS {
+            assert!(Place(seat).index() == seat && Place(seat).is_own());
+        }
+    }
+
+    #[test]
+    fn a_thread_leaves_its_seat_to_the_next_one() {
+        for _ in 0..3 * SEATS {
+            let has_seat = std::thread::spawn(|| mine().is_own());
+            assert!(has_seat.join().unwrap());
+        }
+    }
+}

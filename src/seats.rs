@@ -60,3 +60,20 @@ impl Seats {
         self.0.fetch_and(!(1 << seat), Ordering::Release);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_seat_is_taken_once_until_it_is_left() {
+        let seats = Seats::new();
+        for seat in 0..SEATS {
+            assert_eq!(seats.sit(), Some(seat));
+        }
+        assert_eq!(seats.sit(), None);
+        seats.rise(5);
+        assert_eq!(seats.sit(), Some(5));
+        assert_eq!(seats.sit(), None);
+    }
+}

@@ -142,3 +142,21 @@ const fn first_draw(place: usize, class: usize) -> u32 {
     let number = (10 * class as u32 + 1).wrapping_mul(STEPS) + place as u32;
     number.wrapping_mul(GOLDEN)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn draws_begin_where_none_is_shed_at_once_and_no_two_classes_are_in_step() {
+        let eighth = 1_u32 << 29;
+        let first = first_draw(0, 0);
+        assert_eq!(first >> 28 & 1, 1, "not at an odd sixteenth");
+        for (class, place) in (0..8).flat_map(|class| (0..32).map(move |place| (class, place))) {
+            let apart = (5 * eighth).wrapping_mul(class as u32);
+            let further = GOLDEN.wrapping_mul(place as u32);
+            let draw = first.wrapping_add(apart).wrapping_add(further);
+            assert_eq!(first_draw(place, class), draw, "class {class} at {place}");
+        }
+    }
+}

@@ -298,10 +298,13 @@ mod rules {
                 0
             }
         }
-        let words = panic_of(|| Rules::<Verbose>::new(1, &[]));
-        // The next would end at 257.
-        assert_eq!(words, format!("class `{}", "é".repeat(124)));
-        assert_eq!(words.len(), 255);
+        let upside_down = [Rule::at(0, Share::between(2, 1))];
+        for rules in [&[][..], &upside_down] {
+            let words = panic_of(|| Rules::<Verbose>::new(1, rules));
+            // The next would end at 257.
+            assert_eq!(words, format!("class `{}", "é".repeat(124)));
+            assert_eq!(words.len(), 255);
+        }
     }
 }
 
@@ -612,6 +615,7 @@ mod curves {
             (1.0 + f64::EPSILON, "about 1"),
             (1.5, "1.5"),
             (1.000_000_1, "1.0000001"),
+            (1e6, "1000000"),
             (2e9, "(more than 1000000)"),
         ] {
             let words = |start| format!("curve {start} is {shown}, which is not in 0..=1");

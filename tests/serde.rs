@@ -6,6 +6,8 @@ mod common;
 
 use floodwall::{Curve, CurveError, Floodwall, Rule, Rules, RulesError, Share};
 use proptest::prelude::*;
+use serde::Deserialize;
+use serde::de::value::{Error as ValueError, MapDeserializer};
 use serde_json::{from_str, json, to_string, to_value};
 
 use common::{Of, for_each_count};
@@ -144,6 +146,19 @@ fn a_class_or_a_number_twice_is_refused() {
     assert_says(&refusal(&text), &error.to_string());
     let text = r#"{"capacity": 1, "classes": {"Message": {"cap": 1, "cap": 2}}}"#;
     assert_says(&refusal(text), "duplicate field `cap`");
+}
+
+#[test]
+fn what_should_stand_there_is_said() {
+    let words = "invalid type: sequence, expected a rule for each class, keyed by its name";
+    assert_says(&refusal(r#"{"capacity": 1, "classes": [1]}"#), words);
+
+    // What is keyed by numbers, JSON cannot write.
+    let numbered = MapDeserializer::<_, ValueError>::new([(1_u32, "")].into_iter());
+    let form = MapDeserializer::new([("classes", numbered)].into_iter());
+    let words = "invalid type: integer `1`, expected the name of a class";
+    let refusal = Rules::<Kind>::deserialize(form).unwrap_err().to_string();
+    assert_says(&refusal, words);
 }
 
 #[test]
