@@ -96,4 +96,17 @@ mod tests {
             }
         }
     }
+
+    /// What a wall holds in all can be more than there are bits for: the mark stays out of the epoch.
+    #[test]
+    fn a_capacity_beyond_the_mark_is_cut() {
+        let lanes = Lanes::new(1);
+        let limits = Limits {
+            guarantees: 0,
+            caps: MARK,
+            capacity: u32::MAX as u64,
+        };
+        let calm = Calm::new(lanes, 0, &limits, Curve::NEVER, 0);
+        assert!(calm.admits(lanes, MARK, 0, 1));
+    }
 }
