@@ -112,14 +112,19 @@ pub(crate) fn mine() -> Place {
 
 #[cfg(all(test, feature = "std"))]
 mod tests {
+    use alloc::vec::Vec;
+
     use super::*;
 
     #[test]
-    fn a_stripe_is_never_a_seat() {
-        for number in 0..PLACES * PLACES {
-            let stripe = Place::stripe(number);
-            assert!((SEATS..PLACES).contains(&stripe.index()) && !stripe.is_own());
-        }
+    fn what_is_no_seat_is_a_stripe() {
+        let stripes = (0..PLACES * PLACES).map(Place::stripe);
+        let shared = stripes.filter(|stripe| !stripe.is_own());
+        let mut indices: Vec<_> = shared.map(Place::index).collect();
+        assert_eq!(indices.len(), PLACES * PLACES);
+        indices.sort_unstable();
+        indices.dedup();
+        assert!(indices.into_iter().eq(SEATS..PLACES));
         for seat in 0..SEATS {
             assert!(Place(seat).index() == seat && Place(seat).is_own());
         }
