@@ -707,3 +707,27 @@ impl<C: Class> fmt::Debug for Floodwall<C> {
         f.debug_tuple("Floodwall").field(&self.snapshot()).finish()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Share;
+
+    crate::classes! { enum Kind { Message, Login } }
+
+    /// Whoever does not take the short cut gets the same answer later: nothing else would notice.
+    #[test]
+    fn an_idle_wall_is_calm_under_its_old_rules_and_its_new_ones() {
+        let share = Share::between(1, 4);
+        let wall = Floodwall::new(10, &[Kind::Message.rule(share), Kind::Login.rule(share)]);
+        for _ in 0..3 {
+            for class in [0, 1] {
+                let after = Floodwall::<Kind>::LANES.after(wall.load(), class, 1);
+                assert!(wall.is_calm(after, class, 1, 0.0));
+                assert!(!wall.is_calm(after, class, 1, 0.1));
+                assert!(!wall.is_calm(after, class, 1, f64::NAN));
+            }
+            wall.set_capacity(wall.capacity() + 1).unwrap();
+        }
+    }
+}
