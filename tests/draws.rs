@@ -188,9 +188,10 @@ mod sequences {
 
     #[test]
     fn a_fresh_wall_neither_spares_nor_sheds_whoever_comes_first() {
+        // Wherever this thread counts, these classes begin between 0.013 and 0.986.
         for kind in [Kind::Login, Kind::Message] {
-            assert!(!sheds(&wall(), kind, 0.05));
-            assert!(sheds(&wall(), kind, 0.95));
+            assert!(!sheds(&wall(), kind, 0.01));
+            assert!(sheds(&wall(), kind, 0.99));
         }
     }
 
