@@ -1,0 +1,89 @@
+//! The wall's snapshot in the Prometheus text format.
+
+use floodwall::{ClassSnapshot, Snapshot};
+use prometheus::{Encoder, GaugeVec, IntCounterVec, Opts, Registry, TextEncoder};
+
+use crate::http::Answer;
+use crate::wall::WALL;
+
+pub(crate) fn answer() -> Answer {
+    let text = text(&WALL.snapshot()).expect("all names are good");
+    Answer::new("200 OK", TextEncoder::new().format_type(), text)
+}
+
+/// All metrics are made anew, of one snapshot, so that they fit together.
+fn text(snapshot: &Snapshot) -> prometheus::Result<String> {
+    let registry = Registry::new();
+    let gauge = |name: &str, help: &str, value: f64| {
+        let gauge = prometheus::Gauge::new(name, help)?;
+        gauge.set(value);
+        registry.register(Box::new(gauge))
+    };
+    gauge(
+        "floodwall_capacity",
+        "Permits of the whole pool.",
+        snapshot.capacity.into(),
+    )?;
+    gauge(
+        "floodwall_utilization_ratio",
+        "Permits in use, of the capacity.",
+        snapshot.utilization,
+    )?;
+
+    let per_class = |name: &str, help: &str, value: fn(&ClassSnapshot) -> f64| {
+        let gauges = GaugeVec::new(Opts::new(name, help), &["class"])?;
+        for class in snapshot.classes() {
+            gauges.with_label_values(&[class.name]).set(value(class));
+        }
+        registry.register(Box::new(gauges))
+    };
+    per_class("floodwall_in_use", "Permits in use.", |class| {
+        class.in_use.into()
+    })?;
+    per_class(
+        "floodwall_guarantee",
+        "Permits that the class can always get.",
+        |class| class.guarantee.into(),
+    )?;
+    per_class(
+        "floodwall_cap",
+        "Permits that the class may hold at most.",
+        |class| class.cap.into(),
+    )?;
+    per_class(
+        "floodwall_peak",
+        "The most permits in use at once since the peaks were taken.",
+        |class| class.peak.into(),
+    )?;
+    per_class(
+        "floodwall_reject_probability_ratio",
+        "With what probability a request that borrows would be shed now.",
+        |class| class.reject_probability,
+    )?;
+
+    let admitted = Opts::new("floodwall_admitted_total", "Requests admitted.");
+    let admitted = IntCounterVec::new(admitted, &["class"])?;
+    let rejected = Opts::new("floodwall_rejected_total", "Requests turned away.");
+    let rejected = IntCounterVec::new(rejected, &["class", "reason"])?;
+    for class in snapshot.classes() {
+        admitted
+            .with_label_values(&[class.name])
+            .inc_by(class.admitted);
+        // By the names that `Reason::name` gives them.
+        for (reason, count) in [
+            ("shed", class.shed),
+            ("class full", class.class_full),
+            ("pool full", class.pool_full),
+        ] {
+            rejected
+                .with_label_values(&[class.name, reason])
+                .inc_by(count);
+        }
+    }
+    registry.register(Box::new(admitted))?;
+    registry.register(Box::new(rejected))?;
+
+    let mut text = String::new();
+    TextEncoder::new().encode_utf8(&registry.gather(), &mut text)?;
+    Ok(text)
+}
