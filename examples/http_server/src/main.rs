@@ -43,7 +43,7 @@ struct Arguments {
     #[arg(long, default_value = "127.0.0.1:8080")]
     listen: SocketAddr,
     /// For how many milliseconds a handler waits for the backend.
-    #[arg(long, default_value_t = 100)]
+    #[arg(long, default_value_t = 400)]
     backend_ms: u64,
     /// Admits everything, to see what becomes of that.
     #[arg(long)]
@@ -79,6 +79,7 @@ fn main() -> Result<ExitCode, Box<dyn Error>> {
         admin_token: env::var("FLOODWALL_ADMIN_TOKEN").ok(),
     }));
     thread::spawn(move || accept(&listener, site));
+    thread::spawn(page::watch);
     signals.forever().next();
     Ok(drain(Duration::from_secs(arguments.drain_seconds)))
 }

@@ -52,7 +52,7 @@ fn text(snapshot: &Snapshot) -> prometheus::Result<String> {
     )?;
     per_class(
         "floodwall_peak",
-        "The most permits in use at once since the peaks were taken.",
+        "The most permits in use at once since the server started.",
         |class| class.peak.into(),
     )?;
     per_class(
@@ -72,8 +72,8 @@ fn text(snapshot: &Snapshot) -> prometheus::Result<String> {
         // By the names that `Reason::name` gives them.
         for (reason, count) in [
             ("shed", class.shed),
-            ("class full", class.class_full),
-            ("pool full", class.pool_full),
+            ("class_full", class.class_full),
+            ("pool_full", class.pool_full),
         ] {
             rejected
                 .with_label_values(&[class.name, reason])

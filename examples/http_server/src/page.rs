@@ -1,8 +1,11 @@
 //! The status page: how full the pool is, who is in it, and who is turned away.
 
 use std::fmt::Write as _;
+use std::sync::Mutex;
+use std::thread;
+use std::time::Duration;
 
-use floodwall::ClassSnapshot;
+use floodwall::{ClassSnapshot, Snapshot};
 
 use crate::http::Answer;
 use crate::wall::WALL;
@@ -13,31 +16,65 @@ const HEAD: &str = r#"<!DOCTYPE html>
 <meta http-equiv="refresh" content="1">
 <title>floodwall</title>
 <style>
-body { font: 16px sans-serif; max-width: 60em; margin: 2em auto; }
+body { font: 16px sans-serif; max-width: 64em; margin: 2em auto; }
 table { border-collapse: collapse; width: 100%; }
 th, td { text-align: right; padding: .3em .6em; }
 th:first-child, td:first-child { text-align: left; }
-td.bar { width: 40%; }
+td.bar { width: 30%; }
 meter { width: 100%; height: 1.4em; }
 </style>
 "#;
+
+/// What share of each class was turned away in the last second, if anybody asked.
+static BLOCKED: Mutex<Vec<Option<f64>>> = Mutex::new(Vec::new());
+
+/// Takes a look at the wall each second, for ever.
+pub(crate) fn watch() -> ! {
+    let mut before = WALL.snapshot();
+    loop {
+        thread::sleep(Duration::from_secs(1));
+        let now = WALL.snapshot();
+        *BLOCKED.lock().expect("nobody panics with it") = blocked(&before, &now);
+        before = now;
+    }
+}
+
+fn blocked(before: &Snapshot, now: &Snapshot) -> Vec<Option<f64>> {
+    let both = before.classes().iter().zip(now.classes());
+    let share = |(before, now): (&ClassSnapshot, &ClassSnapshot)| {
+        let rejected = rejected(now) - rejected(before);
+        let asked = now.admitted - before.admitted + rejected;
+        (asked > 0).then(|| rejected as f64 / asked as f64)
+    };
+    both.map(share).collect()
+}
+
+fn rejected(class: &ClassSnapshot) -> u64 {
+    class.shed + class.class_full + class.pool_full
+}
 
 pub(crate) fn answer() -> Answer {
     let snapshot = WALL.snapshot();
     let (capacity, utilization) = (snapshot.capacity, snapshot.utilization);
     let in_use: u32 = snapshot.classes().iter().map(|class| class.in_use).sum();
-    let rows: String = snapshot.classes().iter().map(row).collect();
-    let page = format!(
+    let mut page = format!(
         "{HEAD}<h1>{:.0} % in use</h1>\n\
-         <p><meter max=\"1\" high=\"0.75\" value=\"{utilization:.3}\"></meter> {in_use} of {capacity} threads</p>\n\
-         <table>\n<tr><th>class<th>in use, of its cap<th><th>guarantee<th>shed now\
-         <th>admitted<th>shed<th>class full<th>pool full\n{rows}</table>\n",
+         <p><meter max=\"1\" high=\"0.9\" value=\"{utilization:.3}\"></meter> {in_use} of {capacity} threads\n\
+         <table>\n<tr><th>class<th colspan=\"2\">in use, of its cap<th>guarantee<th>turned away<br>in a second\
+         <th>shed now<th>admitted<th>shed<th>class full<th>pool full\n",
         100.0 * utilization,
     );
+    let blocked = BLOCKED.lock().expect("nobody panics with it").clone();
+    let blocked = blocked.into_iter().chain([None].into_iter().cycle());
+    for (class, blocked) in snapshot.classes().iter().zip(blocked) {
+        write_row(&mut page, class, blocked);
+    }
+    page += "</table>\n";
     Answer::new("200 OK", "text/html; charset=utf-8", page)
 }
 
-fn row(class: &ClassSnapshot) -> String {
+fn write_row(page: &mut String, class: &ClassSnapshot, blocked: Option<f64>) {
+    let blocked = blocked.map_or("–".to_owned(), |share| format!("{:.0} %", 100.0 * share));
     let ClassSnapshot {
         name,
         in_use,
@@ -45,18 +82,20 @@ fn row(class: &ClassSnapshot) -> String {
         guarantee,
         ..
     } = class;
-    let mut row = format!(
-        "<tr><td>{name}<td class=\"bar\"><meter max=\"{cap}\" value=\"{in_use}\"></meter>\
-         <td>{in_use} / {cap}<td>{guarantee}<td>{:.0} %",
+    write!(
+        page,
+        "<tr><td>{name}<td class=\"bar\"><meter max=\"{cap}\" value=\"{in_use}\"></meter><td>{in_use} / {cap}\
+         <td>{guarantee}<td>{blocked}<td>{:.0} %",
         100.0 * class.reject_probability
-    );
+    )
+    .expect("a string takes all");
     for count in [
         class.admitted,
         class.shed,
         class.class_full,
         class.pool_full,
     ] {
-        write!(row, "<td>{count}").expect("a string takes all");
+        write!(page, "<td>{count}").expect("a string takes all");
     }
-    row + "\n"
+    page.push('\n');
 }

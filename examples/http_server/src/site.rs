@@ -47,7 +47,7 @@ impl Site {
         match self.admit(kind) {
             Ok(permit) => {
                 let body = connection.body(head)?;
-                Ok(self.handle(head, body, permit))
+                Ok(self.handle(kind, head, body, permit))
             }
             Err(rejection) => Ok(turned_away(&rejection)),
         }
@@ -62,11 +62,19 @@ impl Site {
     }
 
     /// Has a thread of the pool handle it, which gives the permit back when it is done.
-    fn handle(&self, head: &Head, body: Vec<u8>, permit: Option<Permit<'static>>) -> Answer {
-        let (backend, panics) = (
-            self.backend,
-            self.may_panic && head.header("x-panic").is_some(),
-        );
+    fn handle(
+        &self,
+        kind: Kind,
+        head: &Head,
+        body: Vec<u8>,
+        permit: Option<Permit<'static>>,
+    ) -> Answer {
+        let panics = self.may_panic && head.header("x-panic").is_some();
+        let backend = match kind {
+            // It asks whether a thread is to be had, and not how the backend is.
+            Kind::Health => Duration::ZERO,
+            Kind::Message | Kind::Login | Kind::BackgroundLogin => self.backend,
+        };
         let handler = move || {
             assert!(!panics, "as it was asked to");
             // The backend works; this thread waits.
