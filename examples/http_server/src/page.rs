@@ -16,9 +16,9 @@ const HEAD: &str = r#"<!DOCTYPE html>
 <meta http-equiv="refresh" content="1">
 <title>floodwall</title>
 <style>
-body { font: 16px sans-serif; max-width: 64em; margin: 2em auto; }
+body { font: 16px sans-serif; max-width: 72em; margin: 2em auto; }
 table { border-collapse: collapse; width: 100%; }
-th, td { text-align: right; padding: .3em .6em; }
+th, td { text-align: right; padding: .3em .6em; white-space: nowrap; }
 th:first-child, td:first-child { text-align: left; }
 td.bar { width: 30%; }
 meter { width: 100%; height: 1.4em; }
@@ -60,7 +60,7 @@ pub(crate) fn answer() -> Answer {
     let mut page = format!(
         "{HEAD}<h1>{:.0} % in use</h1>\n\
          <p><meter max=\"1\" high=\"0.9\" value=\"{utilization:.3}\"></meter> {in_use} of {capacity} threads\n\
-         <table>\n<tr><th>class<th colspan=\"2\">in use, of its cap<th>guarantee<th>turned away<br>in a second\
+         <table>\n<tr><th>class<th colspan=\"2\">in use / cap<th>guarantee<th>turned away<br>in 1 s\
          <th>shed now<th>admitted<th>shed<th>class full<th>pool full\n",
         100.0 * utilization,
     );

@@ -26,7 +26,7 @@ pub(crate) static WALL: Floodwall<Kind> = Floodwall::new(
         // The first to go: no guarantee, and less and less of it as the pool fills.
         Kind::BackgroundLogin
             .rule(Share::at_most(24))
-            .shed(Curve::linear(0.7, 0.9)),
+            .shed(Curve::linear(0.7, 0.76)),
         // Never shed, for it never borrows; who asks more often than that is no health check.
         Kind::Health.rule(Share::exactly(2)),
     ],
