@@ -13,7 +13,7 @@ use std::mem::forget;
 use criterion::measurement::WallTime;
 use criterion::{BenchmarkGroup, BenchmarkId, Criterion, criterion_group, criterion_main};
 use crossbeam_utils::CachePadded;
-use floodwall::{Bulkhead, Curve, Floodwall, Share};
+use floodwall::{Bulkhead, Curve, Floodwall, ShardedBulkhead, Share};
 
 use common::peers::Counter;
 use common::threads::{self, beside, cores, together};
@@ -30,6 +30,7 @@ fn full(criterion: &mut Criterion) {
     common::measure_in_long_samples(group);
     floor(group);
     bulkhead(group);
+    sharded(group);
     walls(group);
     tokio(group);
     async_lock(group);
@@ -82,6 +83,14 @@ fn bulkhead(group: &mut Group<'_>) {
     });
     forget(BULKHEAD.try_acquire());
     alone_and_together(group, "bulkhead", || is_err(BULKHEAD.try_acquire()));
+}
+
+fn sharded(group: &mut Group<'_>) {
+    static SHARDED: ShardedBulkhead<8> = ShardedBulkhead::new(CAPACITY);
+    for _ in 0..CAPACITY {
+        forget(SHARDED.try_acquire());
+    }
+    alone_and_together(group, "sharded", || is_err(SHARDED.try_acquire()));
 }
 
 /// Logins are turned away, messages come and go.

@@ -4,18 +4,24 @@
 mod common;
 
 use criterion::{Criterion, criterion_group, criterion_main};
-use floodwall::{Floodwall, Gauge};
+use floodwall::{Floodwall, Gauge, WorkerGauge};
 
 use common::walls::{Kind, PLAIN};
 use common::{CAPACITY, FLOOR};
 
 static GAUGE: Gauge = Gauge::new(CAPACITY);
+static WORKERS: WorkerGauge<8> = WorkerGauge::new(CAPACITY);
 static WALL: Floodwall<Kind> = Floodwall::new(CAPACITY, &PLAIN);
 
 fn gauge(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("gauge");
     group.bench_function("floor", |b| b.iter(|| FLOOR.take_and_give_back()));
     group.bench_function("enter and leave", |b| b.iter(|| drop(GAUGE.enter())));
+    let worker = WORKERS.worker().expect("there are places");
+    group.bench_function("by worker, enter and leave", |b| {
+        b.iter(|| drop(worker.enter()));
+    });
+    group.bench_function("by worker, active", |b| b.iter(|| WORKERS.active()));
     group.bench_function("active", |b| b.iter(|| GAUGE.active()));
     group.bench_function("utilization", |b| b.iter(|| GAUGE.utilization()));
     group.bench_function("peak", |b| b.iter(|| GAUGE.peak()));

@@ -12,6 +12,7 @@ use std::hint::black_box;
 use std::mem::forget;
 
 use floodwall::{Ask, Bulkhead, Class, Curve, Draw, Floodwall, Gauge, Rule, Share};
+use floodwall::{ShardedBulkhead, WorkerGauge};
 
 /// Its name, and what does it so often.
 type Operation = (&'static str, fn(u64));
@@ -62,6 +63,20 @@ const OPERATIONS: &[Operation] = &[
     ("floodwall, reject: shed", |times| {
         static WALL: Floodwall<Of<2, 6>> = wall(ALL, Curve::ALWAYS);
         repeat(times, || is_err(WALL.admit(Of)));
+    }),
+    ("sharded, take and give back", |times| {
+        static SHARDED: ShardedBulkhead<8> = ShardedBulkhead::new(CAPACITY);
+        repeat(times, || drop(SHARDED.try_acquire()));
+    }),
+    ("sharded, reject", |times| {
+        static SHARDED: ShardedBulkhead<8> = ShardedBulkhead::new(CAPACITY);
+        repeat(CAPACITY.into(), || forget(SHARDED.try_acquire()));
+        repeat(times, || is_err(SHARDED.try_acquire()));
+    }),
+    ("gauge by worker, enter and leave", |times| {
+        static GAUGE: WorkerGauge<1> = WorkerGauge::new(CAPACITY);
+        let worker = GAUGE.worker().expect("a place");
+        repeat(times, || drop(worker.enter()));
     }),
     ("gauge, enter and leave", |times| {
         static GAUGE: Gauge = Gauge::new(CAPACITY);

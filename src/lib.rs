@@ -30,11 +30,13 @@ mod ratio;
 mod rejection;
 mod rules;
 mod seats;
+mod sharded;
 mod shed;
 mod snapshot;
 mod stripes;
 mod sync;
 mod text;
+mod worker_gauge;
 
 pub use bulkhead::{Bulkhead, Full};
 pub use class::{Class, MAX_CLASSES};
@@ -47,8 +49,10 @@ pub use permit::OwnedPermit;
 pub use permit::Permit;
 pub use rejection::{Reason, Rejection};
 pub use rules::{Rule, Rules, RulesError, Share};
+pub use sharded::{Shard, ShardedBulkhead};
 pub use shed::{Shed, Shedder};
 pub use snapshot::{ClassSnapshot, Snapshot};
+pub use worker_gauge::{Busy, Worker, WorkerGauge};
 
 #[cfg(floodwall_loom)]
 pub use seats::Seats;

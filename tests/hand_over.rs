@@ -9,7 +9,7 @@ use std::cell::UnsafeCell;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::thread::{self, ScopedJoinHandle};
 
-use floodwall::{Bulkhead, Floodwall, Gauge, Share, classes};
+use floodwall::{Bulkhead, Floodwall, Gauge, ShardedBulkhead, Share, WorkerGauge, classes};
 
 classes! { enum Kind { Message, Login } }
 
@@ -155,23 +155,67 @@ fn a_wall_that_was_drained_is_left() {
 }
 
 #[test]
-fn a_gauge_that_nobody_shows_on_was_left() {
-    let gauge = Gauge::new(1);
+fn the_last_permit_of_several_shards_is_a_try_lock() {
+    let room = ShardedBulkhead::<2>::new(16);
+    let _others = [(); 15].map(|()| room.try_acquire().unwrap());
+    assert_excludes(|thread| room.shard(thread as usize).try_acquire().ok());
+}
+
+/// One thread after another enters and counts; whoever sees that nobody is in, counts too.
+fn assert_is_left<G: Send>(enter: impl Fn() -> G, active: impl Fn() -> u32) {
     let count = Count::new();
     thread::scope(|scope| {
         let mut threads = Vec::new();
         for _ in 0..CHANGES / 10 {
-            let (active, count) = (gauge.enter(), &count);
+            let (guard, count) = (enter(), &count);
             threads.push(scope.spawn(move || {
-                let _active = active;
+                let _guard = guard;
                 count.add_one();
             }));
-            while gauge.active() > 0 {
+            while active() > 0 {
                 thread::yield_now();
             }
             count.add_one();
         }
         join(threads);
+    });
+    assert_eq!(count.into_inner(), 2 * (CHANGES / 10));
+}
+
+#[test]
+fn a_gauge_that_nobody_shows_on_was_left() {
+    let gauge = Gauge::new(1);
+    assert_is_left(|| gauge.enter(), || gauge.active());
+}
+
+#[test]
+fn shards_that_were_drained_are_left() {
+    let room = ShardedBulkhead::<2>::new(16);
+    assert_is_left(|| room.try_acquire().unwrap(), || room.in_use());
+}
+
+/// Guards stay with their workers: the worker itself tells that it has entered.
+#[test]
+fn a_gauge_by_worker_that_nobody_shows_on_was_left() {
+    let gauge = WorkerGauge::<1>::new(1);
+    let (count, has_entered) = (Count::new(), AtomicBool::new(false));
+    thread::scope(|scope| {
+        for _ in 0..CHANGES / 10 {
+            let worker = gauge.worker().expect("the last one is gone");
+            let (count, has_entered) = (&count, &has_entered);
+            let thread = scope.spawn(move || {
+                let active = worker.enter();
+                has_entered.store(true, Ordering::Release);
+                count.add_one();
+                drop(active);
+            });
+            while !has_entered.load(Ordering::Acquire) || gauge.active() > 0 {
+                thread::yield_now();
+            }
+            count.add_one();
+            has_entered.store(false, Ordering::Relaxed);
+            join(vec![thread]);
+        }
     });
     assert_eq!(count.into_inner(), 2 * (CHANGES / 10));
 }

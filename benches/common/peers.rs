@@ -2,7 +2,7 @@
 //! its own, and never full.
 
 use crossbeam_utils::CachePadded;
-use floodwall::{Bulkhead, Floodwall};
+use floodwall::{Bulkhead, Floodwall, ShardedBulkhead};
 use parking_lot::Mutex;
 
 use super::walls::{Kind, PLAIN};
@@ -14,6 +14,7 @@ pub trait Measure {
 }
 
 pub static BULKHEAD: Bulkhead = Bulkhead::new(CAPACITY);
+static SHARDED: ShardedBulkhead<8> = ShardedBulkhead::new(CAPACITY);
 static WALL: Floodwall<Kind> = Floodwall::new(CAPACITY, &PLAIN);
 pub static TOKIO: CachePadded<tokio::sync::Semaphore> =
     CachePadded::new(tokio::sync::Semaphore::const_new(CAPACITY as usize));
@@ -26,6 +27,7 @@ static MUTEX: CachePadded<Counter> = CachePadded::new(Counter::new(0));
 pub fn each(visitor: &mut impl Measure) {
     visitor.measure("floor", || FLOOR.take_and_give_back());
     visitor.measure("bulkhead", || drop(BULKHEAD.try_acquire()));
+    visitor.measure("sharded", || drop(SHARDED.try_acquire()));
     visitor.measure("floodwall", || drop(WALL.admit(Kind::Message)));
     visitor.measure("tokio", || drop(TOKIO.try_acquire()));
     visitor.measure("async-lock", || drop(ASYNC_LOCK.try_acquire()));

@@ -2,7 +2,7 @@
 
 use std::hint::black_box;
 
-const LINE: usize = 64;
+pub const LINE: usize = 64;
 
 /// What a handler would do, roughly.
 pub const MICROSECOND: usize = 15 * LINE;

@@ -23,6 +23,7 @@ const GRID: RGBColor = RGBColor(226, 228, 233);
 const GRAY: RGBColor = RGBColor(158, 164, 175);
 const BLUE: RGBColor = RGBColor(27, 100, 180);
 const SKY: RGBColor = RGBColor(96, 165, 232);
+const TEAL: RGBColor = RGBColor(0, 150, 165);
 const RED: RGBColor = RGBColor(212, 68, 46);
 const GREEN: RGBColor = RGBColor(26, 140, 96);
 const OCHRE: RGBColor = RGBColor(214, 145, 40);
@@ -189,6 +190,7 @@ fn color(subject: &str) -> RGBColor {
         FLOOR => INK,
         "bulkhead" => BLUE,
         "floodwall" => SKY,
+        "sharded" => TEAL,
         "tokio" => RED,
         "async-lock" => OCHRE,
         "asyncband" => GREEN,
@@ -198,7 +200,9 @@ fn color(subject: &str) -> RGBColor {
 }
 
 fn is_ours(subject: &str) -> bool {
-    subject.starts_with("bulkhead") || subject.starts_with("floodwall")
+    ["bulkhead", "sharded", "floodwall"]
+        .iter()
+        .any(|ours| subject.starts_with(ours))
 }
 
 fn text(size: i32, color: RGBColor) -> TextStyle<'static> {

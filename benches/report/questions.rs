@@ -36,6 +36,24 @@ take and give-back, the mean over the threads; none stops before all have measur
         picture: Some(picture::contended),
     },
     Question {
+        group: "scaling",
+        title: "Which share of the time goes into permits?",
+        prose: "\
+A thread on each core handles one request after another, all take from one limit, and a handler does
+nothing but work for so long. The share is what requests take longer than they do without a permit.",
+        tables: |group| vec![shares(group), costs("a request", group)],
+        picture: None,
+    },
+    Question {
+        group: "scarce",
+        title: "What does a permit cost where there are hardly any?",
+        prose: "\
+Threads ask for one permit and give it back, or are turned away: of limits of 1 and 2, and of 100 of which
+all but 1 or 2 are out.",
+        tables: |group| vec![costs("take and give back, or rejection", group)],
+        picture: None,
+    },
+    Question {
         group: "full",
         title: "What does it cost to be turned away?",
         prose: "\
@@ -107,6 +125,27 @@ fn costs(what: &str, group: &Group<'_>) -> Table {
     Table {
         header: header(&format!("{what}: ns (of the floor)"), &situations),
         rows: group.subjects().iter().map(row).collect(),
+    }
+}
+
+/// What permits take, of all the time.
+fn shares(group: &Group<'_>) -> Table {
+    const NOTHING: &str = "nothing";
+    let situations = group.situations();
+    let share = |subject: &str, situation: &str| {
+        let with = group.median(subject, situation)?;
+        let without = group.median(NOTHING, situation)?;
+        Some(format!("{:.1} %", 100.0 * (with - without) / with))
+    };
+    let row = |subject: &&str| {
+        let shares = situations.iter().map(|situation| share(subject, situation));
+        line(subject, shares)
+    };
+    let subjects = group.subjects().into_iter();
+    let under: Vec<_> = subjects.filter(|&subject| subject != NOTHING).collect();
+    Table {
+        header: header("of the time", &situations),
+        rows: under.iter().map(row).collect(),
     }
 }
 
