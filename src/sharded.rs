@@ -170,9 +170,8 @@ impl<const SHARDS: usize> ShardedBulkhead<SHARDS> {
         };
         let returned = seen(returns);
         // What a shard began with and got back, and has no more, was taken.
-        let taken = self
-            .limit
-            .wrapping_add(seen(|word| returns(word).wrapping_sub(tokens(word))));
+        let left = seen(|word| tokens(word).wrapping_sub(returns(word)));
+        let taken = self.limit.wrapping_sub(left);
         taken.wrapping_sub(returned).min(self.limit)
     }
 }
@@ -247,18 +246,19 @@ impl<'a, const SHARDS: usize> Shard<'a, SHARDS> {
     #[inline]
     fn take_from(self, shard: usize) -> Result<Permit<'a>, u64> {
         let shards = &self.bulkhead.shards;
-        // ORDERING: Acquire pairs with the Release of permits given back and of takes: whoever
-        // finds this shard empty sees, in the others, at least what led to that. So none is
-        // overlooked that had come to another shard before the last one here was taken.
+        // ORDERING: Acquire pairs with the Release of the permits that were given back here, for
+        // whoever takes one of them; and with that of takes: whoever finds this shard empty sees,
+        // in the others, at least what led to that. So no token is overlooked that had come to
+        // another shard before the last one here was taken.
         let mut word = shards[shard].load(Ordering::Acquire);
         while tokens(word) > 0 {
-            // ORDERING: Acquire pairs with the Release of the permits that were given back here;
-            // Release shows to those who find the shard empty what came before. On failure
-            // Acquire, as for the load above.
+            // ORDERING: Release shows to those who find the shard empty what came before. The word
+            // was acquired when it was loaded, and is the same one: it counts what was given
+            // back. On failure Acquire, as for the load above.
             match shards[shard].compare_exchange_weak(
                 word,
                 word - 1,
-                Ordering::AcqRel,
+                Ordering::Release,
                 Ordering::Acquire,
             ) {
                 // What a permit does when it is dropped is to subtract.
@@ -310,4 +310,50 @@ const fn shards<const SHARDS: usize>(limit: u32, count: usize) -> [CachePadded<A
 #[cfg(floodwall_loom)]
 fn shards<const SHARDS: usize>(limit: u32, count: usize) -> [CachePadded<AtomicU64>; SHARDS] {
     core::array::from_fn(|shard| CachePadded::new(AtomicU64::new(first_word(limit, count, shard))))
+}
+
+#[cfg(all(test, feature = "std"))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shards_are_a_power_of_two_and_none_is_too_small() {
+        let most = 1 << 12;
+        for (limit, shards, used) in [
+            (0, 1, 1),
+            (7, 8, 1),
+            (8, 8, 1),
+            (15, 8, 1),
+            (16, 8, 2),
+            (31, 8, 2),
+            (63, 8, 4),
+            (64, 8, 8),
+            (1000, 8, 8),
+            (1000, 7, 4),
+            (1000, 1, 1),
+            (u32::MAX, most, most),
+        ] {
+            assert_eq!(count(limit, shards), used, "{limit} on {shards}");
+            let words = (0..shards).map(|shard| first_word(limit, used, shard));
+            assert_eq!(words.sum::<u64>(), limit.into(), "{limit} on {shards}");
+            let words = || (0..used).map(|shard| first_word(limit, used, shard));
+            assert!(words().max().unwrap() - words().min().unwrap() <= 1);
+        }
+    }
+
+    #[test]
+    fn returns_may_wrap_round() {
+        let room = ShardedBulkhead::<2>::new(16);
+        room.shards[0].store(u64::from(u32::MAX) << RETURNS_SHIFT | 8, Ordering::Relaxed);
+        let permits = [(); 16].map(|()| room.shard(0).try_acquire().unwrap());
+        assert!(room.shard(0).try_acquire().is_err());
+        drop(permits);
+        assert_eq!(
+            (
+                room.in_use(),
+                returns(room.shards[0].load(Ordering::Relaxed))
+            ),
+            (0, 15)
+        );
+    }
 }

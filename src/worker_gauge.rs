@@ -6,7 +6,9 @@ use core::marker::PhantomData;
 
 use crossbeam_utils::CachePadded;
 
+use crate::bulkhead::Bulkhead;
 use crate::gauge::saturate;
+use crate::permit::Permit;
 use crate::ratio::Ratio;
 use crate::sync::{AtomicBool, AtomicU64, Ordering, constructor};
 
@@ -31,6 +33,7 @@ use crate::sync::{AtomicBool, AtomicU64, Ordering, constructor};
 /// ```
 pub struct WorkerGauge<const WORKERS: usize> {
     places: [CachePadded<Place>; WORKERS],
+    workers: Bulkhead,
     capacity: u32,
 }
 
@@ -42,40 +45,39 @@ struct Place {
 }
 
 impl<const WORKERS: usize> WorkerGauge<WORKERS> {
-    /// A gauge of a pool of `capacity` threads, with places for `WORKERS` workers at once.
-    #[cfg(not(floodwall_loom))]
-    #[must_use]
-    pub const fn new(capacity: u32) -> Self {
-        WorkerGauge {
-            places: [const { CachePadded::new(Place::new()) }; WORKERS],
-            capacity,
+    constructor! {
+        /// A gauge of a pool of `capacity` threads, with places for `WORKERS` workers at once.
+        #[must_use]
+        pub const fn new(capacity: u32) -> Self {
+            WorkerGauge {
+                places: places(),
+                workers: Bulkhead::new(WORKERS as u32),
+                capacity,
+            }
         }
     }
 
-    #[cfg(floodwall_loom)]
-    pub fn new(capacity: u32) -> Self {
-        WorkerGauge {
-            places: core::array::from_fn(|_| CachePadded::new(Place::new())),
-            capacity,
-        }
-    }
-
-    /// A place to count at, until it is dropped; `None` if all are taken. Take one per thread, not one
-    /// per request.
+    /// A place to count at, until it is dropped; `None` if there are as many workers as places. Take
+    /// one per thread, not one per request.
     ///
     /// # Progress
-    /// Wait-free: it asks for each place once.
+    /// Lock-free: it looks again only when others took places and left some meanwhile.
     #[must_use]
     pub fn worker(&self) -> Option<Worker<'_>> {
-        self.places.iter().find_map(|place| {
+        let permit = self.workers.try_acquire().ok()?;
+        // Whoever has a permit finds a place: one is free, if not always the same.
+        loop {
             // ORDERING: Acquire pairs with the Release of the last worker here: what it counted
             // is not lost.
-            let was_taken = place.is_taken.swap(true, Ordering::Acquire);
-            (!was_taken).then_some(Worker {
-                place,
-                is_alone: PhantomData,
-            })
-        })
+            let is_free = |place: &&Place| !place.is_taken.swap(true, Ordering::Acquire);
+            if let Some(place) = self.places.iter().map(|place| &**place).find(is_free) {
+                return Some(Worker {
+                    place,
+                    _permit: permit,
+                    is_alone: PhantomData,
+                });
+            }
+        }
     }
 
     /// How many are active: no fewer than there were at some instant within the call. While nobody
@@ -139,6 +141,16 @@ impl Place {
     }
 }
 
+#[cfg(not(floodwall_loom))]
+const fn places<const WORKERS: usize>() -> [CachePadded<Place>; WORKERS] {
+    [const { CachePadded::new(Place::new()) }; WORKERS]
+}
+
+#[cfg(floodwall_loom)]
+fn places<const WORKERS: usize>() -> [CachePadded<Place>; WORKERS] {
+    core::array::from_fn(|_| CachePadded::new(Place::new()))
+}
+
 /// A worker's place on a [`WorkerGauge`]. It may move to another thread, but is used by one at a time:
 /// ```compile_fail,E0277
 /// # use floodwall::WorkerGauge;
@@ -150,6 +162,8 @@ impl Place {
 /// ```
 pub struct Worker<'a> {
     place: &'a Place,
+    /// Given back after the place.
+    _permit: Permit<'a>,
     is_alone: PhantomData<Cell<()>>,
 }
 

@@ -83,3 +83,24 @@ fn a_place_is_handed_from_worker_to_worker() {
         assert_eq!(pool.active(), both);
     });
 }
+
+/// The same where another place is free: nothing but the place itself hands it on.
+#[test]
+fn a_place_that_is_left_is_handed_on_whole() {
+    two_threads(|| {
+        let pool: &'static WorkerGauge<2> = Box::leak(Box::new(WorkerGauge::new(2)));
+        let first = pool.worker().unwrap();
+        let other = thread::spawn(move || {
+            kick();
+            forget(first.enter());
+            kick();
+            drop(first);
+        });
+        kick();
+        let mine = pool.worker().unwrap();
+        kick();
+        forget(mine.enter());
+        other.join().unwrap();
+        assert_eq!(pool.active(), 2);
+    });
+}
