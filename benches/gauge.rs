@@ -3,9 +3,13 @@
 
 mod common;
 
-use criterion::{Criterion, criterion_group, criterion_main};
+use std::time::Duration;
+
+use criterion::measurement::WallTime;
+use criterion::{BenchmarkGroup, BenchmarkId, Criterion, criterion_group, criterion_main};
 use floodwall::{Floodwall, Gauge, WorkerGauge};
 
+use common::threads::{self, cores, together, together_by};
 use common::walls::{Kind, PLAIN};
 use common::{CAPACITY, FLOOR};
 
@@ -14,23 +18,43 @@ static WORKERS: WorkerGauge<8> = WorkerGauge::new(CAPACITY);
 static WALL: Floodwall<Kind> = Floodwall::new(CAPACITY, &PLAIN);
 
 fn gauge(criterion: &mut Criterion) {
-    let mut group = criterion.benchmark_group("gauge");
-    group.bench_function("floor", |b| b.iter(|| FLOOR.take_and_give_back()));
-    group.bench_function("enter and leave", |b| b.iter(|| drop(GAUGE.enter())));
-    let worker = WORKERS.worker().expect("there are places");
-    group.bench_function("by worker, enter and leave", |b| {
-        b.iter(|| drop(worker.enter()));
-    });
-    group.bench_function("by worker, active", |b| b.iter(|| WORKERS.active()));
-    group.bench_function("active", |b| b.iter(|| GAUGE.active()));
-    group.bench_function("utilization", |b| b.iter(|| GAUGE.utilization()));
-    group.bench_function("peak", |b| b.iter(|| GAUGE.peak()));
-    group.bench_function("take_peak", |b| b.iter(|| GAUGE.take_peak()));
-    group.bench_function("floodwall, in_use", |b| {
-        b.iter(|| WALL.in_use(Kind::Message));
-    });
-    group.bench_function("floodwall, utilization", |b| b.iter(|| WALL.utilization()));
-    group.bench_function("floodwall, snapshot", |b| b.iter(|| WALL.snapshot()));
+    let group = &mut criterion.benchmark_group("gauge");
+    common::measure_in_long_samples(group);
+    for threads in [1, cores().max(2)] {
+        let mut measure = |subject: &str, time: &dyn Fn(u64) -> Duration| {
+            let id = BenchmarkId::new(subject, threads::name(threads));
+            group.bench_function(id, |b| b.iter_custom(time));
+        };
+        measure("floor", &|calls| {
+            together(threads, calls, || FLOOR.take_and_give_back())
+        });
+        measure("enter and leave", &|calls| {
+            together(threads, calls, || drop(GAUGE.enter()))
+        });
+        measure("by worker, enter and leave", &|calls| {
+            together_by(threads, calls, || {
+                let mut worker = WORKERS.worker().expect("there are places");
+                move || drop(worker.enter())
+            })
+        });
+    }
+    read(group, "active", || GAUGE.active());
+    read(group, "utilization", || GAUGE.utilization());
+    read(group, "peak", || GAUGE.peak());
+    read(group, "take_peak", || GAUGE.take_peak());
+    read(group, "by worker, active", || WORKERS.active());
+    read(group, "floodwall, in_use", || WALL.in_use(Kind::Message));
+    read(group, "floodwall, utilization", || WALL.utilization());
+    read(group, "floodwall, snapshot", || WALL.snapshot());
+}
+
+fn read<R>(
+    group: &mut BenchmarkGroup<'_, WallTime>,
+    subject: &str,
+    read: impl FnMut() -> R + Copy,
+) {
+    let id = BenchmarkId::new(subject, threads::name(1));
+    group.bench_function(id, |b| b.iter(read));
 }
 
 criterion_group!(name = benches; config = common::criterion(); targets = gauge);

@@ -75,7 +75,7 @@ const OPERATIONS: &[Operation] = &[
     }),
     ("gauge by worker, enter and leave", |times| {
         static GAUGE: WorkerGauge<1> = WorkerGauge::new(CAPACITY);
-        let worker = GAUGE.worker().expect("a place");
+        let mut worker = GAUGE.worker().expect("a place");
         repeat(times, || drop(worker.enter()));
     }),
     ("gauge, enter and leave", |times| {
@@ -134,7 +134,7 @@ fn main() {
 }
 
 #[inline(always)]
-fn repeat<R>(times: u64, operation: impl Fn() -> R) {
+fn repeat<R>(times: u64, mut operation: impl FnMut() -> R) {
     for _ in 0..times {
         black_box(operation());
     }

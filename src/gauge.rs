@@ -123,7 +123,7 @@ impl fmt::Debug for Gauge {
     }
 }
 
-pub(crate) fn saturate(count: u64) -> u32 {
+fn saturate(count: u64) -> u32 {
     u32::try_from(count).unwrap_or(u32::MAX)
 }
 

@@ -88,7 +88,8 @@ impl<const SHARDS: usize> ShardedBulkhead<SHARDS> {
     /// # Progress
     /// Lock-free: it tries again only when another thread took or gave back meanwhile (or where the
     /// processor lets a compare-exchange fail without a reason). Turning away is two loads of each
-    /// shard and no write, and two more each time that something was given back in between.
+    /// shard and no write, and one more of each whenever something was given back in between; one
+    /// load, if there is but one shard.
     ///
     /// # Memory ordering
     /// Everything done under permits already given back to the shard that this one is from
@@ -134,7 +135,7 @@ impl<const SHARDS: usize> ShardedBulkhead<SHARDS> {
         }
     }
 
-    #[cold]
+    #[inline]
     fn full(&self) -> Full {
         Full {
             asked: 1,
@@ -204,15 +205,17 @@ impl<'a, const SHARDS: usize> Shard<'a, SHARDS> {
     pub fn try_acquire(self) -> Result<Permit<'a>, Full> {
         match self.take_from(self.home) {
             Ok(permit) => Ok(permit),
-            Err(_) => self.try_acquire_anywhere(),
+            // Of the only shard, one look tells all.
+            Err(_) if self.bulkhead.mask == 0 => Err(self.bulkhead.full()),
+            Err(_) => self.search().ok_or_else(|| self.bulkhead.full()),
         }
     }
 
     /// Looks at all shards until there is a token in one, or there was none in any.
     #[cold]
-    fn try_acquire_anywhere(self) -> Result<Permit<'a>, Full> {
+    fn search(self) -> Option<Permit<'a>> {
         let mut before = match self.sweep() {
-            Ok(permit) => return Ok(permit),
+            Ok(permit) => return Some(permit),
             Err(words) => words,
         };
         loop {
@@ -221,8 +224,8 @@ impl<'a, const SHARDS: usize> Shard<'a, SHARDS> {
             // One round would not tell: a token may go, by way of a permit, from a shard that is
             // looked at late to one that was looked at early.
             match self.sweep() {
-                Ok(permit) => return Ok(permit),
-                Err(words) if words == before => return Err(self.bulkhead.full()),
+                Ok(permit) => return Some(permit),
+                Err(words) if words == before => return None,
                 Err(words) => before = words,
             }
         }

@@ -1,16 +1,13 @@
 //! Active / capacity, for pools whose workers count on cache lines of their own.
 
-use core::cell::Cell;
 use core::fmt;
-use core::marker::PhantomData;
 
 use crossbeam_utils::CachePadded;
 
 use crate::bulkhead::Bulkhead;
-use crate::gauge::saturate;
 use crate::permit::Permit;
 use crate::ratio::Ratio;
-use crate::sync::{AtomicBool, AtomicU64, Ordering, constructor};
+use crate::sync::{AtomicU64, Backoff, Ordering, constructor};
 
 /// A [`Gauge`](crate::Gauge) for workers that are never in each other's way: each has a place of its own,
 /// and counts there without a read-modify-write. Whoever reads adds them up.
@@ -21,7 +18,7 @@ use crate::sync::{AtomicBool, AtomicU64, Ordering, constructor};
 ///
 /// static POOL: WorkerGauge<4> = WorkerGauge::new(4);
 /// std::thread::spawn(|| {
-///     let worker = POOL.worker().expect("no more than 4 workers");
+///     let mut worker = POOL.worker().expect("no more than 4 workers");
 ///     for _job in 0..3 {
 ///         let _active = worker.enter();
 ///         assert_eq!(POOL.utilization(), 0.25);
@@ -37,12 +34,15 @@ pub struct WorkerGauge<const WORKERS: usize> {
     capacity: u32,
 }
 
-/// Where one worker counts. Nobody else writes the two counts.
-struct Place {
-    is_taken: AtomicBool,
-    entered: AtomicU64,
-    left: AtomicU64,
-}
+/// Where one worker counts. But for who takes the place, nobody else writes it.
+///
+/// | bits  | meaning                                                         |
+/// |-------|-----------------------------------------------------------------|
+/// | 63    | a worker has it                                                 |
+/// | 0..63 | how often workers have entered and left: odd while one is active |
+struct Place(AtomicU64);
+
+const TAKEN: u64 = 1 << 63;
 
 impl<const WORKERS: usize> WorkerGauge<WORKERS> {
     constructor! {
@@ -66,22 +66,21 @@ impl<const WORKERS: usize> WorkerGauge<WORKERS> {
     pub fn worker(&self) -> Option<Worker<'_>> {
         let permit = self.workers.try_acquire().ok()?;
         // Whoever has a permit finds a place: one is free, if not always the same.
+        let backoff = Backoff::new();
         loop {
-            // ORDERING: Acquire pairs with the Release of the last worker here: what it counted
-            // is not lost.
-            let is_free = |place: &&Place| !place.is_taken.swap(true, Ordering::Acquire);
-            if let Some(place) = self.places.iter().map(|place| &**place).find(is_free) {
+            let mut places = self.places.iter().map(|place| &**place);
+            if let Some(place) = places.find(|place| place.take()) {
                 return Some(Worker {
                     place,
                     _permit: permit,
-                    is_alone: PhantomData,
                 });
             }
+            backoff.snooze();
         }
     }
 
-    /// How many are active: no fewer than there were at some instant within the call. While nobody
-    /// enters or leaves, it is exact.
+    /// How many are active: no fewer than there were at some instant within the call, and none that
+    /// were not active within it.
     ///
     /// # Progress
     /// Wait-free: two loads for each place.
@@ -90,17 +89,19 @@ impl<const WORKERS: usize> WorkerGauge<WORKERS> {
     /// What was done by those that this no longer counts happens-before its return.
     #[must_use]
     pub fn active(&self) -> u32 {
-        // Those who left are counted first: who leaves meanwhile is taken for still there.
         // ORDERING: Acquire pairs with the Release of those who left: whatever led to that is seen
-        // by the loads that follow, and that they had entered above all.
-        let left: u64 = self.sum(|place| place.left.load(Ordering::Acquire));
-        // ORDERING: Relaxed, as entering shows nothing to anybody.
-        let entered: u64 = self.sum(|place| place.entered.load(Ordering::Relaxed));
-        saturate(entered - left)
-    }
-
-    fn sum(&self, count: impl Fn(&Place) -> u64) -> u64 {
-        self.places.iter().map(|place| count(place)).sum()
+        // by the second look.
+        let first_look = |place: &CachePadded<Place>| place.0.load(Ordering::Acquire);
+        let before = self.places.each_ref().map(first_look);
+        let was_active = |&(place, before): &(&CachePadded<Place>, u64)| {
+            // ORDERING: Relaxed, as the first look has acquired what there is to see.
+            let turned = (place.0.load(Ordering::Relaxed) ^ before) & !TAKEN;
+            before % 2 == 1 || turned != 0
+        };
+        // Two looks, so that nobody goes unseen who enters where the first one has been, before
+        // others leave where it has not.
+        let both = self.places.iter().zip(before);
+        both.filter(was_active).count() as u32
     }
 
     /// The capacity that utilization is measured against.
@@ -130,61 +131,58 @@ impl<const WORKERS: usize> fmt::Debug for WorkerGauge<WORKERS> {
 }
 
 impl Place {
-    constructor! {
-        const fn new() -> Self {
-            Place {
-                is_taken: AtomicBool::new(false),
-                entered: AtomicU64::new(0),
-                left: AtomicU64::new(0),
-            }
-        }
+    /// Takes it, if it is free.
+    fn take(&self) -> bool {
+        // ORDERING: Relaxed, also for the exchange: it finds the last that was counted here, as every
+        // read-modify-write does, and nothing else is handed on.
+        let turns = self.0.load(Ordering::Relaxed);
+        let exchange = |taken| {
+            let (success, failure) = (Ordering::Relaxed, Ordering::Relaxed);
+            self.0.compare_exchange(turns, taken, success, failure)
+        };
+        turns & TAKEN == 0 && exchange(turns | TAKEN).is_ok()
     }
 }
 
 #[cfg(not(floodwall_loom))]
 const fn places<const WORKERS: usize>() -> [CachePadded<Place>; WORKERS] {
-    [const { CachePadded::new(Place::new()) }; WORKERS]
+    [const { CachePadded::new(Place(AtomicU64::new(0))) }; WORKERS]
 }
 
 #[cfg(floodwall_loom)]
 fn places<const WORKERS: usize>() -> [CachePadded<Place>; WORKERS] {
-    core::array::from_fn(|_| CachePadded::new(Place::new()))
+    core::array::from_fn(|_| CachePadded::new(Place(AtomicU64::new(0))))
 }
 
-/// A worker's place on a [`WorkerGauge`]. It may move to another thread, but is used by one at a time:
-/// ```compile_fail,E0277
-/// # use floodwall::WorkerGauge;
-/// static POOL: WorkerGauge<4> = WorkerGauge::new(4);
-/// let worker = POOL.worker().unwrap();
-/// std::thread::scope(|scope| {
-///     scope.spawn(|| drop(worker.enter()));
-/// });
-/// ```
+/// A worker's place on a [`WorkerGauge`].
 pub struct Worker<'a> {
     place: &'a Place,
     /// Given back after the place.
     _permit: Permit<'a>,
-    is_alone: PhantomData<Cell<()>>,
 }
 
 impl Worker<'_> {
-    /// Counts the worker as active until the guard is dropped; once more, if it is already.
+    /// Counts the worker as active until the guard is dropped.
     ///
     /// # Progress
     /// Wait-free: a load and a store.
     #[inline]
-    pub fn enter(&self) -> Busy<'_> {
+    pub fn enter(&mut self) -> Busy<'_> {
         // ORDERING: Relaxed, as nobody else writes it, and entering shows nothing to anybody.
-        let entered = self.place.entered.load(Ordering::Relaxed);
-        self.place.entered.store(entered + 1, Ordering::Relaxed);
-        Busy { worker: self }
+        let turns = self.place.0.load(Ordering::Relaxed);
+        // They are odd already if the last guard was forgotten.
+        self.place.0.store(turns | 1, Ordering::Relaxed);
+        Busy { place: self.place }
     }
 }
 
 impl Drop for Worker<'_> {
     fn drop(&mut self) {
-        // ORDERING: Release pairs with the Acquire in `WorkerGauge::worker`.
-        self.place.is_taken.store(false, Ordering::Release);
+        // ORDERING: Relaxed, as nobody else writes it. Release, as when a guard is dropped: the last
+        // one may have been forgotten.
+        let turns = self.place.0.load(Ordering::Relaxed);
+        let left = turns + turns % 2;
+        self.place.0.store(left & !TAKEN, Ordering::Release);
     }
 }
 
@@ -194,19 +192,20 @@ impl fmt::Debug for Worker<'_> {
     }
 }
 
-/// Counts as active on a [`WorkerGauge`] until it is dropped; for good, if it is forgotten.
+/// Counts as active on a [`WorkerGauge`] until it is dropped; if it is forgotten, until its worker leaves
+/// the next time or is dropped.
 #[must_use = "a guard that is not kept counts for no time: bind it to a name such as `_active`"]
 pub struct Busy<'a> {
-    worker: &'a Worker<'a>,
+    place: &'a Place,
 }
 
 impl Drop for Busy<'_> {
     #[inline]
     fn drop(&mut self) {
-        let left = &self.worker.place.left;
+        let turns = &self.place.0;
         // ORDERING: Relaxed, as nobody else writes it. Release pairs with the Acquire in
-        // `WorkerGauge::active`: whoever sees the count go down sees what was done while it was up.
-        left.store(left.load(Ordering::Relaxed) + 1, Ordering::Release);
+        // `WorkerGauge::active`: whoever sees the worker gone sees what was done before.
+        turns.store(turns.load(Ordering::Relaxed) + 1, Ordering::Release);
     }
 }
 

@@ -8,30 +8,48 @@ use floodwall::WorkerGauge;
 
 #[test]
 fn who_is_active_is_counted() {
-    let pool = WorkerGauge::<2>::new(4);
-    let [one, other] = [(); 2].map(|()| pool.worker().unwrap());
+    let pool = WorkerGauge::<3>::new(4);
+    let [mut one, mut other] = [(); 2].map(|()| pool.worker().unwrap());
     let active = one.enter();
-    let more = [one.enter(), other.enter()];
-    assert_eq!((pool.active(), pool.capacity()), (3, 4));
-    assert_eq!(pool.utilization(), 0.75);
+    let too = other.enter();
+    assert_eq!((pool.active(), pool.capacity()), (2, 4));
+    assert_eq!(pool.utilization(), 0.5);
     drop(active);
-    assert_eq!(pool.active(), 2);
-    drop(more);
-    assert_eq!(pool.utilization(), 0.0);
+    assert_eq!(pool.active(), 1);
+    let _again = one.enter();
+    drop(too);
+    assert_eq!(pool.utilization(), 0.25);
 }
 
 #[test]
 fn a_place_is_free_again_when_its_worker_is_gone() {
     let pool = WorkerGauge::<2>::new(2);
-    let [one, other] = [(); 2].map(|()| pool.worker().unwrap());
+    let [mut one, other] = [(); 2].map(|()| pool.worker().unwrap());
     assert!(pool.worker().is_none());
-    forget(other.enter());
+    assert!(pool.worker().is_none());
     drop(other);
-    let other = pool.worker().unwrap();
+    let mut other = pool.worker().unwrap();
     assert!(pool.worker().is_none());
-    let _active = other.enter();
-    assert_eq!(pool.active(), 2, "what was forgotten counts for good");
-    drop(one);
+    let _active = [one.enter(), other.enter()];
+    assert_eq!(pool.active(), 2);
+}
+
+#[test]
+fn a_forgotten_guard_counts_until_its_worker_leaves() {
+    let pool = WorkerGauge::<1>::new(1);
+    let mut worker = pool.worker().unwrap();
+    forget(worker.enter());
+    assert_eq!(pool.active(), 1);
+    let active = worker.enter();
+    assert_eq!(pool.active(), 1);
+    drop(active);
+    assert_eq!(pool.active(), 0);
+    forget(worker.enter());
+    drop(worker);
+    assert_eq!(pool.active(), 0);
+    let mut worker = pool.worker().unwrap();
+    let _active = worker.enter();
+    assert_eq!(pool.active(), 1);
 }
 
 #[test]
@@ -42,16 +60,12 @@ fn no_capacity_is_all_of_it() {
 #[test]
 fn it_shows_what_it_is() {
     let pool = WorkerGauge::<1>::new(3);
-    let worker = pool.worker().unwrap();
+    let mut worker = pool.worker().unwrap();
+    assert_eq!(format!("{worker:?} {:?}", pool.active()), "Worker { .. } 0");
     let active = worker.enter();
-    assert_eq!(
-        format!("{pool:?}"),
-        "WorkerGauge { active: 1, capacity: 3 }"
-    );
-    assert_eq!(
-        format!("{worker:?} {active:?}"),
-        "Worker { .. } Busy { .. }"
-    );
+    assert_eq!(format!("{active:?}"), "Busy { .. }");
+    let shown = format!("{pool:?}");
+    assert_eq!(shown, "WorkerGauge { active: 1, capacity: 3 }");
 }
 
 #[test]
@@ -62,7 +76,7 @@ fn nothing_is_lost_among_many_threads() {
         for _ in 0..THREADS {
             scope.spawn(|| {
                 for _ in 0..100 {
-                    let worker = pool.worker().expect("one for each");
+                    let mut worker = pool.worker().expect("one for each");
                     for _ in 0..100 {
                         let _active = worker.enter();
                         assert!((1..=THREADS as u32).contains(&pool.active()));

@@ -24,12 +24,22 @@ pub fn name(threads: usize) -> String {
 /// They begin together, and each measures, from that moment on, until it has done its own `calls`.
 /// Then it goes on calling until the last one has, so that nobody ever measures a lull.
 pub fn together<R>(threads: usize, calls: u64, call: impl Fn() -> R + Sync) -> Duration {
+    together_by(threads, calls, || &call)
+}
+
+/// The same, where each thread makes what it calls.
+pub fn together_by<R, C: FnMut() -> R>(
+    threads: usize,
+    calls: u64,
+    make: impl Fn() -> C + Sync,
+) -> Duration {
     let (barrier, start) = (Barrier::new(threads), OnceLock::new());
     let measuring = AtomicUsize::new(threads);
     let thread = || {
+        let mut call = make();
         barrier.wait();
         let start = start.get_or_init(Instant::now);
-        repeat(calls, &call);
+        repeat(calls, &mut call);
         let time = start.elapsed();
         // ORDERING: Relaxed here, for what is counted orders nothing.
         measuring.fetch_sub(1, Ordering::Relaxed);
@@ -73,7 +83,7 @@ pub fn beside<R, O>(
     })
 }
 
-fn repeat<R>(calls: u64, call: impl Fn() -> R) {
+fn repeat<R>(calls: u64, mut call: impl FnMut() -> R) {
     for _ in 0..calls {
         black_box(call());
     }
