@@ -25,8 +25,9 @@ Numbers are medians. *The floor* is one `fetch_add` and one `fetch_sub` on a cou
 its cache line: no permit can cost less. It is measured in each group, among the others. All have 100
 permits to hand out, on cache lines of their own. `floodwall` is a wall of 2 classes, neither of which is
 shed, where nothing else is said; it counts every admission and every rejection, and that is in its
-numbers. `tokio`, `async-lock` and `asyncband` are semaphores, asked without waiting; `throttle-net` is a
-bulkhead, built without a runtime to wait with; `parking_lot` is a mutex around a counter.
+numbers. `sharded` is a `ShardedBulkhead` of 8 shards. `tokio`, `async-lock` and `asyncband` are
+semaphores, asked without waiting; `throttle-net` is a bulkhead, built without a runtime to wait with;
+`parking_lot` is a mutex around a counter.
 ";
 
 const PEERS: &[&str] = &[

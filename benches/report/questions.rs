@@ -40,7 +40,9 @@ take and give-back, the mean over the threads; none stops before all have measur
         title: "Which share of the time goes into permits?",
         prose: "\
 A thread on each core handles one request after another, all take from one limit, and a handler does
-nothing but work for so long. The share is what requests take longer than they do without a permit.",
+nothing but work for so long. The share is what requests take longer than they do without a permit; what
+is near zero, on either side, is lost in what else differs between two measurements. Whose handlers work
+for microseconds, or wait, does not need permits on many words.",
         tables: |group| vec![shares(group), costs("a request", group)],
         picture: None,
     },
@@ -88,7 +90,8 @@ out is how exactly the rest is known.",
         title: "What does it cost to send a permit along with a job?",
         prose: "\
 Jobs of a fifth of a microsecond go through a channel to two threads, which give the permits back. The
-time is that of many jobs, divided by how many they are. Permits are owned, or borrowed from a `static`.",
+time is that of many jobs, divided by how many they are. Permits are owned, or borrowed from a `static`.
+Which rhythm the channel and its threads fall into decides more than a permit does.",
         tables: |group| vec![costs("a job", group)],
         picture: None,
     },
