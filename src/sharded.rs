@@ -33,9 +33,9 @@ const fn returns(word: u64) -> u32 {
 ///
 /// It has up to `SHARDS` shards; as many as cores is a good number. It uses a power of two of them, and
 /// no more than one for each 8 permits of the limit. Its limit cannot be changed, a rejection costs more
-/// than that of a `Bulkhead`, and it takes `SHARDS` times 128 bytes on most processors: it is for handlers
-/// that are so short that threads fight for the counter. Measure first: with two threads on two cores it
-/// costs each what it costs one alone; how it does on more has not been measured yet.
+/// than that of a `Bulkhead`, and it takes a cache line for each of the `SHARDS` and one more: it is for
+/// handlers that are so short that threads fight for the counter. Measure first: with two threads on two
+/// cores it costs each what it costs one alone; how it does on more has not been measured yet.
 ///
 /// # Examples
 /// ```
@@ -83,14 +83,17 @@ impl<const SHARDS: usize> ShardedBulkhead<SHARDS> {
     /// Takes a permit, from the calling thread's shard if that has one, or says at once that none is
     /// free.
     ///
+    /// The first 16 living threads have a shard each, where there are so many; those beyond share
+    /// another 16. Where there are more threads, let each worker have its own [`shard`](Self::shard).
+    ///
     /// # Errors
     /// [`Full`] if at some instant within the call all permits were out.
     ///
     /// # Progress
     /// Lock-free: it tries again only when another thread took or gave back meanwhile (or where the
-    /// processor lets a compare-exchange fail without a reason). Turning away is two loads of each
-    /// shard and no write, and one more of each whenever something was given back in between; one
-    /// load, if there is but one shard.
+    /// processor lets a compare-exchange fail without a reason). Turning away writes nothing, unless
+    /// it first loses a race: it looks at its own shard and then twice at all, and once more whenever
+    /// something was given back in between. If there is but one shard, it looks once.
     ///
     /// # Memory ordering
     /// Everything done under permits already given back to the shard that this one is from
@@ -113,8 +116,8 @@ impl<const SHARDS: usize> ShardedBulkhead<SHARDS> {
         Ok(f())
     }
 
-    /// A shard to take from, for a worker that knows its own number: two with different numbers
-    /// have different shards, as long as there are enough.
+    /// A shard to take from, for a worker that knows its own number, which is taken modulo the shards
+    /// in use: workers that are numbered one after another share as few as can be.
     ///
     /// # Examples
     /// ```
@@ -162,19 +165,22 @@ impl<const SHARDS: usize> ShardedBulkhead<SHARDS> {
     /// that is seen is over.
     #[must_use]
     pub fn in_use(&self) -> u32 {
-        // Returns are read first: one that comes between is taken for still out.
-        let seen = |part: fn(u64) -> u32| {
-            self.shards.iter().fold(0_u32, |sum, shard| {
+        let look = || {
+            let none = (0_u32, 0_u64);
+            self.shards.iter().fold(none, |(returned, free), shard| {
                 // ORDERING: Acquire pairs with the Release of permits given back, and with that
-                // of takes: what led to what the first round sees is seen in the second.
-                sum.wrapping_add(part(shard.load(Ordering::Acquire)))
+                // of takes: what led to what the first look sees is seen by the second.
+                let word = shard.load(Ordering::Acquire);
+                let returned = returned.wrapping_add(returns(word));
+                (returned, free + u64::from(tokens(word)))
             })
         };
-        let returned = seen(returns);
-        // What a shard began with and got back, and has no more, was taken.
-        let left = seen(|word| tokens(word).wrapping_sub(returns(word)));
-        let taken = self.limit.wrapping_sub(left);
-        taken.wrapping_sub(returned).min(self.limit)
+        let (before, _) = look();
+        let (returned, free) = look();
+        // Who gave back between the looks is taken for still out; so a token that wanders from shard
+        // to shard, and is seen in both, is made up for.
+        let in_all = u64::from(self.limit) + u64::from(returned.wrapping_sub(before));
+        in_all.saturating_sub(free).min(self.limit.into()) as u32
     }
 }
 
@@ -250,19 +256,18 @@ impl<'a, const SHARDS: usize> Shard<'a, SHARDS> {
     #[inline]
     fn take_from(self, shard: usize) -> Result<Permit<'a>, u64> {
         let shards = &self.bulkhead.shards;
-        // ORDERING: Acquire pairs with the Release of the permits that were given back here, for
-        // whoever takes one of them; and with that of takes: whoever finds this shard empty sees,
-        // in the others, at least what led to that. So no token is overlooked that had come to
-        // another shard before the last one here was taken.
+        // ORDERING: Acquire pairs with the Release of takes: whoever finds this shard empty sees, in
+        // the others, at least what led to that. So no token is overlooked that had come to another
+        // shard before the last one here was taken.
         let mut word = shards[shard].load(Ordering::Acquire);
         while tokens(word) > 0 {
-            // ORDERING: Release shows to those who find the shard empty what came before. The word
-            // was acquired when it was loaded, and is the same one: it counts what was given
-            // back. On failure Acquire, as for the load above.
+            // ORDERING: Acquire pairs with the Release of the permits that were given back here,
+            // since the load above too, should the word have come round to the same. Release shows
+            // to those who find the shard empty what came before. On failure Acquire, as above.
             match shards[shard].compare_exchange_weak(
                 word,
                 word - 1,
-                Ordering::Release,
+                Ordering::AcqRel,
                 Ordering::Acquire,
             ) {
                 // What a permit does when it is dropped is to subtract.
@@ -359,5 +364,29 @@ mod tests {
             ),
             (0, 15)
         );
+    }
+
+    /// Of the largest limit too, of which all but one are out at any time, and now and then all.
+    #[test]
+    fn no_less_is_in_use_though_numbers_are_large() {
+        let room = ShardedBulkhead::<64>::new(u32::MAX);
+        for shard in &room.shards {
+            shard.store(0, Ordering::Relaxed);
+        }
+        std::thread::scope(|scope| {
+            let wanderer = scope.spawn(|| {
+                let mut permit = Permit::new(&room.shards[0], GIVE_BACK.wrapping_neg());
+                for _ in 0..1_000_000 {
+                    drop(permit);
+                    permit = room.shard(0).try_acquire().unwrap();
+                }
+                core::mem::forget(permit);
+            });
+            while !wanderer.is_finished() {
+                let in_use = room.in_use();
+                assert!(in_use >= u32::MAX - 1, "{in_use}");
+            }
+        });
+        assert_eq!(room.in_use(), u32::MAX);
     }
 }

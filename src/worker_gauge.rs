@@ -1,5 +1,6 @@
 //! Active / capacity, for pools whose workers count on cache lines of their own.
 
+use core::array;
 use core::fmt;
 
 use crossbeam_utils::CachePadded;
@@ -83,16 +84,17 @@ impl<const WORKERS: usize> WorkerGauge<WORKERS> {
     /// were not active within it.
     ///
     /// # Progress
-    /// Wait-free: two loads for each place.
+    /// Wait-free: two loads for each place. It keeps 8 bytes for each on the stack.
     ///
     /// # Memory ordering
-    /// What was done by those that this no longer counts happens-before its return.
+    /// What was done at the places where this sees nobody active happens-before its return: a drain
+    /// that is seen is over.
     #[must_use]
     pub fn active(&self) -> u32 {
         // ORDERING: Acquire pairs with the Release of those who left: whatever led to that is seen
         // by the second look.
-        let first_look = |place: &CachePadded<Place>| place.0.load(Ordering::Acquire);
-        let before = self.places.each_ref().map(first_look);
+        let before: [u64; WORKERS] =
+            array::from_fn(|place| self.places[place].0.load(Ordering::Acquire));
         let was_active = |&(place, before): &(&CachePadded<Place>, u64)| {
             // ORDERING: Relaxed, as the first look has acquired what there is to see.
             let turned = (place.0.load(Ordering::Relaxed) ^ before) & !TAKEN;
@@ -110,8 +112,8 @@ impl<const WORKERS: usize> WorkerGauge<WORKERS> {
         self.capacity
     }
 
-    /// Active / capacity: above 1 if more are active than the capacity says, and 1 if the capacity
-    /// is 0.
+    /// Active / capacity: above 1 if more are active than the capacity says, or were in turn while it
+    /// was read; and 1 if the capacity is 0.
     ///
     /// # Progress
     /// Wait-free, as [`active`](Self::active).
@@ -133,11 +135,12 @@ impl<const WORKERS: usize> fmt::Debug for WorkerGauge<WORKERS> {
 impl Place {
     /// Takes it, if it is free.
     fn take(&self) -> bool {
-        // ORDERING: Relaxed, also for the exchange: it finds the last that was counted here, as every
-        // read-modify-write does, and nothing else is handed on.
+        // ORDERING: Relaxed: a stale word can only make the exchange fail. There Acquire pairs with
+        // the Release of whoever left the place: who reads what the next one stores here, sees what
+        // was done before the last one left.
         let turns = self.0.load(Ordering::Relaxed);
         let exchange = |taken| {
-            let (success, failure) = (Ordering::Relaxed, Ordering::Relaxed);
+            let (success, failure) = (Ordering::Acquire, Ordering::Relaxed);
             self.0.compare_exchange(turns, taken, success, failure)
         };
         turns & TAKEN == 0 && exchange(turns | TAKEN).is_ok()
@@ -151,7 +154,7 @@ const fn places<const WORKERS: usize>() -> [CachePadded<Place>; WORKERS] {
 
 #[cfg(floodwall_loom)]
 fn places<const WORKERS: usize>() -> [CachePadded<Place>; WORKERS] {
-    core::array::from_fn(|_| CachePadded::new(Place(AtomicU64::new(0))))
+    array::from_fn(|_| CachePadded::new(Place(AtomicU64::new(0))))
 }
 
 /// A worker's place on a [`WorkerGauge`].
@@ -212,5 +215,36 @@ impl Drop for Busy<'_> {
 impl fmt::Debug for Busy<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Busy").finish_non_exhaustive()
+    }
+}
+
+#[cfg(all(test, not(floodwall_loom)))]
+mod tests {
+    use core::mem::forget;
+
+    use super::*;
+
+    /// Else whoever looks twice would miss who entered and left between.
+    #[test]
+    fn turns_never_come_round_to_the_same() {
+        let gauge = WorkerGauge::<1>::new(1);
+        let mut before = 0;
+        let mut turned = || {
+            let now = gauge.places[0].0.load(Ordering::Relaxed) & !TAKEN;
+            let turned = now > before;
+            before = now;
+            turned
+        };
+        for _ in 0..2 {
+            let mut worker = gauge.worker().unwrap();
+            let active = worker.enter();
+            assert!(turned());
+            drop(active);
+            assert!(turned());
+            forget(worker.enter());
+            assert!(turned());
+            drop(worker);
+            assert!(turned());
+        }
     }
 }
