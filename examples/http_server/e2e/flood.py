@@ -226,6 +226,7 @@ class Flood(unittest.TestCase):
                 with self.subTest(request[:60]):
                     self.assertEqual(server.raw(request).split()[1], status)
             self.assertEqual(server.ask("POST", "/message", "x" * 65536)[0], 200)
+            self.assertEqual(server.ask("HEAD", "/")[1]["Connection"], "close")
 
     def test_whoever_is_turned_away_learns_why_and_need_not_send_the_body(self):
         with Server() as server:

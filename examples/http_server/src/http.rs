@@ -218,7 +218,8 @@ fn head_of(request: &httparse::Request<'_, '_>) -> Result<Head, Refusal> {
         path: request.path.unwrap_or_default().to_owned(),
         headers: Vec::with_capacity(request.headers.len()),
         body_bytes: 0,
-        keeps_alive: request.version == Some(1),
+        // The answer to HEAD has a body here, which would be taken for what follows it.
+        keeps_alive: request.version == Some(1) && request.method != Some("HEAD"),
     };
     let (mut hosts, mut lengths) = (0, 0);
     for header in request.headers.iter() {
