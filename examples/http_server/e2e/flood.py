@@ -195,7 +195,6 @@ class Flood(unittest.TestCase):
 
             _silent = [connect() for _ in range(100)]
             dripping = [connect() for _ in range(100)]
-            self.assertEqual(sum(self.in_use(server)), 0)
             flow = messages(server, 3)
             # A byte now and then, of a head that never ends.
             for byte in b"POST /message HTTP/1.1\r\nHost":
@@ -204,6 +203,9 @@ class Flood(unittest.TestCase):
                         connection.send(bytes([byte]))
                 time.sleep(0.1)
             report = flow.report()
+            # The last messages have been answered by then.
+            time.sleep(2 * BACKEND_MS / 1000)
+            self.assertEqual(sum(self.in_use(server)), 0)
             self.assertGreaterEqual(report["success"], 0.99)
             # They are told that it takes too long, and hung up on.
             dripping[0].settimeout(10)
@@ -221,12 +223,17 @@ class Flood(unittest.TestCase):
                 (b"POST /message HTTP/1.1\r\nHost: a\r\nContent-Length: 99999999999999999999999\r\n\r\n", "413"),
                 (b"GET / HTTP/1.1\r\nHost: a\r\nX: " + 9000 * b"x" + b"\r\n\r\n", "431"),
                 (b"GET / HTTP/1.1\r\nHost: a\r\n" + 100 * b"X: x\r\n" + b"\r\n", "431"),
+                (b"POST /message HTTP/1.1\r\nHost: a\r\nContent-Length: 10000000\r\n\r\n" + 10_000_000 * b"x", "413"),
+                (b"GET / HTTP/1.1\r\nConnection: close\r\n\r\n", "400"),
                 (b"GET /nowhere HTTP/1.1\r\nHost: a\r\n\r\n", "404"),
+                (b"GET /metrics?all HTTP/1.1\r\nHost: a\r\n\r\n", "200"),
             ]:
                 with self.subTest(request[:60]):
                     self.assertEqual(server.raw(request).split()[1], status)
             self.assertEqual(server.ask("POST", "/message", "x" * 65536)[0], 200)
-            self.assertEqual(server.ask("HEAD", "/")[1]["Connection"], "close")
+            _, headers, body = server.ask("GET", "/healthz")
+            status, alone, nothing = server.ask("HEAD", "/healthz")
+            self.assertEqual((status, alone["Content-Length"], nothing), (200, str(len(body)), ""))
 
     def test_whoever_is_turned_away_learns_why_and_need_not_send_the_body(self):
         with Server() as server:
@@ -237,6 +244,41 @@ class Flood(unittest.TestCase):
             self.assertEqual(body, "message: closed: the capacity is 0\n")
             request = b"POST /message HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nExpect: 100-continue\r\n\r\n"
             self.assertEqual(server.raw(request), "HTTP/1.1 503 Service Unavailable")
+
+    def test_a_body_that_does_not_come_keeps_nobody_from_asking_how_the_server_is(self):
+        with Server() as server, contextlib.ExitStack() as open_connections:
+            for _ in range(4):
+                address = ("127.0.0.1", server.port)
+                connection = open_connections.enter_context(socket.create_connection(address))
+                connection.sendall(b"GET /healthz HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n\r\n")
+                self.assertIn(b" 200 ", connection.recv(1000))
+            self.assertEqual(server.ask("GET", "/healthz")[0], 200)
+
+    def test_who_comes_while_the_server_ends_is_turned_away_and_opens_nothing(self):
+        with Server() as server, contextlib.ExitStack() as open_connections:
+            def connect():
+                address = ("127.0.0.1", server.port)
+                return open_connections.enter_context(socket.create_connection(address, timeout=10))
+
+            admitted, change = connect(), connect()
+            rules = json.dumps(self.rules(server)).encode()
+            head = f"PUT /admin/rules HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer {TOKEN}\r\n"
+            change.sendall(f"{head}Content-Length: {len(rules)}\r\n\r\n".encode() + rules[:-1])
+            admitted.sendall(b"POST /message HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n\r\n")
+            time.sleep(0.2)
+            # Stopped by a terminal, it goes on with what it was reading.
+            server.process.send_signal(signal.SIGSTOP)
+            server.process.send_signal(signal.SIGCONT)
+            time.sleep(0.2)
+            server.process.send_signal(signal.SIGTERM)
+            time.sleep(0.2)
+            admitted.sendall(b"x")
+            change.sendall(rules[-1:])
+            self.assertIn(b" 200 ", change.recv(1000))
+            status, headers, _ = server.ask("POST", "/message")
+            self.assertEqual((status, headers["Connection"]), (503, "close"))
+            self.assertIn(b" 200 ", admitted.recv(1000))
+            self.assertEqual(server.process.wait(timeout=30), 0)
 
     def test_a_login_with_evidence_is_one_that_somebody_wants(self):
         with Server() as server:
@@ -265,6 +307,8 @@ class Flood(unittest.TestCase):
             status, _, body = self.set_rules(server, json.dumps(wrong))
             self.assertEqual(status, 422)
             self.assertIn("capacity of 10", body)
+            status, _, body = self.set_rules(server, json.dumps({**rules, "capacity": 65}))
+            self.assertEqual((status, body), (422, "a capacity of 65 is more than the 64 threads\n"))
             self.assertEqual(self.set_rules(server, "{")[0], 422)
             self.assertEqual(server.ask("PUT", "/admin/rules", json.dumps(wrong))[0], 401)
             guess = {"Authorization": "Bearer open"}

@@ -1,12 +1,14 @@
 //! The rules of the wall: shown, and changed while it stands.
 
 use std::net::IpAddr;
+use std::sync::atomic::Ordering;
 
 use floodwall::Rules;
 use subtle::ConstantTimeEq;
 
+use crate::STOPS;
 use crate::http::{Answer, Connection, Head, Refusal};
-use crate::wall::{Kind, WALL};
+use crate::wall::{CAPACITY, Kind, WALL};
 
 /// Answers with the rules as they are, after they are changed if that is what is asked. Wrong rules
 /// change nothing, and are refused in the words of the crate.
@@ -20,20 +22,33 @@ pub(crate) fn answer(
     }
     if head.method == "PUT" {
         match serde_json::from_slice::<Rules<Kind>>(&connection.body(head)?) {
-            Ok(rules) => WALL.set_rules(rules),
-            Err(error) => {
-                let why = error.to_string();
-                return Ok(Answer::text("422 Unprocessable Content", &why));
+            Ok(rules) if rules.capacity() > CAPACITY => {
+                let capacity = rules.capacity();
+                let why = format!("a capacity of {capacity} is more than the {CAPACITY} threads");
+                return Ok(wrong(&why));
             }
+            Ok(rules) => {
+                WALL.set_rules(rules);
+                // Whatever comes while the server ends, it stays closed.
+                if STOPS.load(Ordering::Relaxed) {
+                    let closed = WALL.set_capacity(0);
+                    closed.expect("a wall can always be closed");
+                }
+            }
+            Err(error) => return Ok(wrong(&error.to_string())),
         }
     }
     let rules = serde_json::to_string(&WALL.rules()).expect("rules are names and numbers");
     Ok(Answer::new("200 OK", "application/json", rules + "\n"))
 }
 
+fn wrong(why: &str) -> Answer {
+    Answer::text("422 Unprocessable Content", why)
+}
+
 /// Only from this machine, and only with the token.
 fn authorize(head: &Head, peer: IpAddr, token: Option<&str>) -> Result<(), Answer> {
-    if !peer.is_loopback() {
+    if !peer.to_canonical().is_loopback() {
         return Err(Answer::text("403 Forbidden", "from this machine only"));
     }
     let Some(token) = token else {

@@ -25,13 +25,18 @@ const LOOK: Duration = Duration::from_millis(100);
 /// What a server knows before it reads the body.
 pub(crate) struct Head {
     pub(crate) method: String,
-    pub(crate) path: String,
+    path: String,
     headers: Vec<(String, String)>,
     body_bytes: usize,
     pub(crate) keeps_alive: bool,
 }
 
 impl Head {
+    /// The path without what is asked of it.
+    pub(crate) fn path(&self) -> &str {
+        self.path.split('?').next().unwrap_or_default()
+    }
+
     /// Whether the client waits to be told before it sends the body.
     fn is_cautious(&self) -> bool {
         self.header("expect").is_some()
@@ -91,16 +96,17 @@ impl Connection {
         self.peer
     }
 
-    /// Waits for the first byte of a request, unless `is_over` says that there is no use in it.
+    /// Waits for the first byte of a request. While there is none, `is_over` may say that there is no
+    /// use in it.
     pub(crate) fn wait(&mut self, is_over: impl Fn() -> bool) -> Result<(), Refusal> {
         let until = Instant::now() + IDLE;
         while self.read.is_empty() {
-            let now = Instant::now();
-            if is_over() || now >= until {
-                return Err(Refusal::Gone);
-            }
-            match self.receive(now + LOOK) {
-                Err(error) if is_timeout(&error) => {}
+            match self.receive(Instant::now() + LOOK) {
+                Err(error) if is_timeout(&error) => {
+                    if is_over() || Instant::now() >= until {
+                        return Err(Refusal::Gone);
+                    }
+                }
                 received => received?,
             }
         }
@@ -140,12 +146,14 @@ impl Connection {
         self.rest_of_body()
     }
 
+    /// Whether a client that waited to be told may send a body that nobody wanted, or may not: then
+    /// there is no telling where its next request begins.
+    pub(crate) fn is_in_doubt(&self, head: &Head) -> bool {
+        head.is_cautious() && self.body_left > 0
+    }
+
     /// Goes past a body that nobody wanted, to where the next request begins.
-    pub(crate) fn skip_body(&mut self, head: &Head) -> Result<(), Refusal> {
-        if head.is_cautious() && self.body_left > 0 {
-            // The client sends it or not: there is no telling.
-            return Err(Refusal::Gone);
-        }
+    pub(crate) fn skip_body(&mut self) -> Result<(), Refusal> {
         self.rest_of_body().map(drop)
     }
 
@@ -158,8 +166,13 @@ impl Connection {
         Ok(self.read.drain(..bytes).collect())
     }
 
-    /// Sends an answer, and says in it whether another request may follow.
-    pub(crate) fn send(&mut self, answer: &Answer, may_follow: bool) -> io::Result<()> {
+    /// Sends an answer, or its head alone, and says in it whether another request may follow.
+    pub(crate) fn send(
+        &mut self,
+        answer: &Answer,
+        head_alone: bool,
+        may_follow: bool,
+    ) -> io::Result<()> {
         let mut head = format!("HTTP/1.1 {}\r\n", answer.status);
         for (name, value) in &answer.headers {
             head += &format!("{name}: {value}\r\n");
@@ -167,15 +180,19 @@ impl Connection {
         let connection = if may_follow { "keep-alive" } else { "close" };
         let bytes = answer.body.len();
         head += &format!("Content-Length: {bytes}\r\nConnection: {connection}\r\n\r\n");
-        let whole = [head.as_bytes(), answer.body.as_bytes()].concat();
-        self.stream.write_all(&whole)
+        if !head_alone {
+            head += &answer.body;
+        }
+        self.stream.write_all(head.as_bytes())
     }
 
     /// Closes it so that the last answer arrives: what is left unread would reset the connection.
     pub(crate) fn close(mut self) {
         let until = Instant::now() + LINGER;
         if self.stream.shutdown(Shutdown::Write).is_ok() {
-            while self.receive(until).is_ok() && self.read.len() < BODY_BYTES {}
+            while self.receive(until).is_ok() {
+                self.read.clear();
+            }
         }
     }
 
@@ -195,12 +212,15 @@ impl Connection {
         }
         self.stream.set_read_timeout(Some(left))?;
         let mut bytes = [0; 4 << 10];
-        match self.stream.read(&mut bytes)? {
-            0 => Err(ErrorKind::UnexpectedEof.into()),
-            count => {
+        match self.stream.read(&mut bytes) {
+            Ok(0) => Err(ErrorKind::UnexpectedEof.into()),
+            Ok(count) => {
                 self.read.extend_from_slice(&bytes[..count]);
                 Ok(())
             }
+            // The process was stopped and went on, say: nothing came, and nothing is wrong.
+            Err(error) if error.kind() == ErrorKind::Interrupted => Ok(()),
+            Err(error) => Err(error),
         }
     }
 }
@@ -213,18 +233,18 @@ fn is_timeout(error: &io::Error) -> bool {
 /// Whatever leaves it open how long the body is, is refused: that is how requests are smuggled.
 fn head_of(request: &httparse::Request<'_, '_>) -> Result<Head, Refusal> {
     let bad = |why| wrong("400 Bad Request", why);
+    let is_1_1 = request.version == Some(1);
     let mut head = Head {
         method: request.method.unwrap_or_default().to_owned(),
         path: request.path.unwrap_or_default().to_owned(),
         headers: Vec::with_capacity(request.headers.len()),
         body_bytes: 0,
-        // The answer to HEAD has a body here, which would be taken for what follows it.
-        keeps_alive: request.version == Some(1) && request.method != Some("HEAD"),
+        keeps_alive: is_1_1,
     };
     let (mut hosts, mut lengths) = (0, 0);
     for header in request.headers.iter() {
         let value = str::from_utf8(header.value).map_err(|_| bad("a header is not UTF-8"))?;
-        let value = value.trim();
+        let value = value.trim_matches([' ', '\t']);
         match header.name.to_ascii_lowercase().as_str() {
             "host" => hosts += 1,
             "transfer-encoding" => {
@@ -243,7 +263,12 @@ fn head_of(request: &httparse::Request<'_, '_>) -> Result<Head, Refusal> {
                 // What does not even fit is too large.
                 head.body_bytes = value.parse().unwrap_or(usize::MAX);
             }
-            "connection" if value.eq_ignore_ascii_case("close") => head.keeps_alive = false,
+            "connection" => {
+                let mut options = value.split(',').map(str::trim);
+                if options.any(|option| option.eq_ignore_ascii_case("close")) {
+                    head.keeps_alive = false;
+                }
+            }
             _ => {}
         }
         head.headers
@@ -252,7 +277,7 @@ fn head_of(request: &httparse::Request<'_, '_>) -> Result<Head, Refusal> {
     if lengths > 1 {
         return Err(bad("it has more than one length"));
     }
-    if head.keeps_alive && hosts != 1 || hosts > 1 {
+    if is_1_1 && hosts != 1 || hosts > 1 {
         return Err(bad("it names no host, or more than one"));
     }
     if head.body_bytes > BODY_BYTES {

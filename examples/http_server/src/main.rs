@@ -20,11 +20,12 @@ mod site;
 mod wall;
 
 use std::error::Error;
+use std::io::Write as _;
 use std::net::{SocketAddr, TcpListener};
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
-use std::{env, thread};
+use std::{env, io, thread};
 
 use clap::Parser;
 use floodwall::{Bulkhead, Gauge};
@@ -56,8 +57,9 @@ struct Arguments {
     drain_seconds: u64,
 }
 
-/// Threads of connections: each is read and answered on one.
-static CONNECTIONS: Bulkhead = Bulkhead::new(1024);
+/// Threads of connections: each is read and answered on one. A process often may have 1024 files open,
+/// and whoever comes when it has no more is not even hung up on.
+static CONNECTIONS: Bulkhead = Bulkhead::new(900);
 
 /// Requests that are being answered.
 static ANSWERING: Gauge = Gauge::new(CAPACITY);
@@ -114,7 +116,7 @@ fn serve(mut connection: Connection, site: &Site) {
             Ok(false) => return connection.close(),
             Err(Refusal::Gone) => return,
             Err(Refusal::Wrong(answer)) => {
-                if connection.send(&answer, false).is_ok() {
+                if connection.send(&answer, false, false).is_ok() {
                     connection.close();
                 }
                 return;
@@ -129,12 +131,11 @@ fn exchange(connection: &mut Connection, site: &Site) -> Result<bool, Refusal> {
     // From here on the server does not end before this has been answered.
     let _answering = ANSWERING.enter();
     let answer = site.answer(&head, connection)?;
-    let may_follow = head.keeps_alive && !STOPS.load(Ordering::Relaxed);
-    connection.send(&answer, may_follow)?;
-    if may_follow {
-        connection.skip_body(&head)?;
-    }
-    Ok(may_follow)
+    let stops = STOPS.load(Ordering::Relaxed);
+    let may_follow = head.keeps_alive && !stops && !connection.is_in_doubt(&head);
+    connection.send(&answer, head.method == "HEAD", may_follow)?;
+    // If a body does not come that nobody wants, it has been answered all the same.
+    Ok(may_follow && connection.skip_body().is_ok())
 }
 
 /// Turns away what is new, and waits for what runs. Nothing that was admitted is lost, unless it
@@ -165,6 +166,10 @@ fn drain(at_most: Duration) -> ExitCode {
         .iter()
         .map(|class| class.admitted)
         .sum();
-    println!("answered {admitted} requests that were admitted");
+    // Nobody needs to listen any more.
+    let _ = writeln!(
+        io::stdout(),
+        "answered {admitted} requests that were admitted"
+    );
     ExitCode::SUCCESS
 }

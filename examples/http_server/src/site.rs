@@ -30,7 +30,12 @@ impl Site {
         head: &Head,
         connection: &mut Connection,
     ) -> Result<Answer, Refusal> {
-        let kind = match (head.method.as_str(), head.path.as_str()) {
+        // HEAD is answered as GET is, but for the body.
+        let method = match head.method.as_str() {
+            "HEAD" => "GET",
+            other => other,
+        };
+        let kind = match (method, head.path()) {
             ("POST", "/message") => Kind::Message,
             ("POST", "/login") => Kind::Login,
             ("POST", "/login/background") => background_login(head),
@@ -46,7 +51,11 @@ impl Site {
         // As soon as it is known what is asked: whoever is turned away need not send the body first.
         match self.admit(kind) {
             Ok(permit) => {
-                let body = connection.body(head)?;
+                let body = match kind {
+                    // It has none; and two who never sent theirs would keep all others from asking.
+                    Kind::Health => Vec::new(),
+                    Kind::Message | Kind::Login | Kind::BackgroundLogin => connection.body(head)?,
+                };
                 Ok(self.handle(kind, head, body, permit))
             }
             Err(rejection) => Ok(turned_away(&rejection)),
