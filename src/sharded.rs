@@ -353,6 +353,7 @@ mod tests {
     #[test]
     fn returns_may_wrap_round() {
         let room = ShardedBulkhead::<2>::new(16);
+        // ORDERING: Relaxed, here and below: no other thread is there yet, or any more.
         room.shards[0].store(u64::from(u32::MAX) << RETURNS_SHIFT | 8, Ordering::Relaxed);
         let permits = [(); 16].map(|()| room.shard(0).try_acquire().unwrap());
         assert!(room.shard(0).try_acquire().is_err());
@@ -371,6 +372,7 @@ mod tests {
     fn no_less_is_in_use_though_numbers_are_large() {
         let room = ShardedBulkhead::<64>::new(u32::MAX);
         for shard in &room.shards {
+            // ORDERING: Relaxed, as no other thread is there yet.
             shard.store(0, Ordering::Relaxed);
         }
         std::thread::scope(|scope| {

@@ -230,6 +230,7 @@ mod tests {
         let gauge = WorkerGauge::<1>::new(1);
         let mut before = 0;
         let mut turned = || {
+            // ORDERING: Relaxed, on one thread.
             let now = gauge.places[0].0.load(Ordering::Relaxed) & !TAKEN;
             let turned = now > before;
             before = now;
