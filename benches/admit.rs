@@ -5,7 +5,7 @@ mod common;
 
 use criterion::measurement::WallTime;
 use criterion::{BenchmarkGroup, BenchmarkId, Criterion, criterion_group, criterion_main};
-use floodwall::{Ask, Curve, Draw, Share};
+use floodwall::{AdmitOptions, Curve, Draw, Share};
 
 use common::walls::{ALL, BELOW_RAMP, INSIDE_RAMP, Of, RAMP, hold, wall};
 use common::{CAPACITY, FLOOR, is_err, peers};
@@ -58,13 +58,13 @@ fn drawn(group: &mut Group<'_>) {
     hold(wall, Of(0), INSIDE_RAMP);
     let id = |subject| BenchmarkId::new(subject, classes(2));
     group.bench_function(id("inside the ramp, `Draw::local`"), |b| {
-        b.iter(|| drop(wall.admit_with(Of(0), Ask::new().draw(Draw::local()))));
+        b.iter(|| drop(wall.admit_with(Of(0), AdmitOptions::new().draw(Draw::local()))));
     });
     group.bench_function(id("inside the ramp, `Draw::keyed`"), |b| {
         let mut user = 0_u64;
         b.iter(|| {
             user += 1;
-            drop(wall.admit_with(Of(0), Ask::new().draw(Draw::keyed(user, 1))));
+            drop(wall.admit_with(Of(0), AdmitOptions::new().draw(Draw::keyed(user, 1))));
         });
     });
 }

@@ -33,7 +33,7 @@ fn gauge(criterion: &mut Criterion) {
         });
         measure("by worker, enter and leave", &|calls| {
             together_by(threads, calls, || {
-                let mut worker = WORKERS.worker().expect("there are places");
+                let mut worker = WORKERS.register().expect("there are places");
                 move || drop(worker.enter())
             })
         });

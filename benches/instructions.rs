@@ -11,7 +11,7 @@ use std::env;
 use std::hint::black_box;
 use std::mem::forget;
 
-use floodwall::{Ask, Bulkhead, Class, Curve, Draw, Floodwall, Gauge, Rule, Share};
+use floodwall::{AdmitOptions, Bulkhead, Class, Curve, Draw, Floodwall, Gauge, Rule, Share};
 use floodwall::{ShardedBulkhead, WorkerGauge};
 
 /// Its name, and what does it so often.
@@ -75,7 +75,7 @@ const OPERATIONS: &[Operation] = &[
     }),
     ("gauge by worker, enter and leave", |times| {
         static GAUGE: WorkerGauge<1> = WorkerGauge::new(CAPACITY);
-        let mut worker = GAUGE.worker().expect("a place");
+        let mut worker = GAUGE.register().expect("a place");
         repeat(times, || drop(worker.enter()));
     }),
     ("gauge, enter and leave", |times| {
@@ -113,10 +113,10 @@ const fn wall<const COUNT: usize, const OPERATION: usize>(
     first: Share,
     curve: Curve,
 ) -> Floodwall<Of<COUNT, OPERATION>> {
-    let mut rules = [Rule::at(0, first).shed(curve); COUNT];
+    let mut rules = [Rule::for_index(0, first).shed(curve); COUNT];
     let mut class = 1;
     while class < COUNT {
-        rules[class] = Rule::at(class, ALL);
+        rules[class] = Rule::for_index(class, ALL);
         class += 1;
     }
     Floodwall::new(CAPACITY, &rules)
@@ -157,6 +157,8 @@ fn hold<const COUNT: usize, const OPERATION: usize>(
     wall: &Floodwall<Of<COUNT, OPERATION>>,
     permits: u32,
 ) {
-    let ask = Ask::new().permits(permits).draw(Draw::from(u32::MAX));
+    let ask = AdmitOptions::new()
+        .permits(permits)
+        .draw(Draw::from(u32::MAX));
     forget(wall.admit_with(Of, ask).expect("there is room"));
 }

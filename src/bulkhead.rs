@@ -98,7 +98,7 @@ impl Bulkhead {
     /// let room = Bulkhead::new(3);
     /// let _two = room.try_acquire_many(2)?;
     /// assert!(room.try_acquire_many(2).is_err());
-    /// assert_eq!(room.available(), 1);
+    /// assert_eq!(room.available_permits(), 1);
     /// # Ok::<(), floodwall::Full>(())
     /// ```
     #[inline]
@@ -183,7 +183,7 @@ impl Bulkhead {
     /// let room = Bulkhead::new(1);
     /// let _permit = room.try_acquire()?;
     /// room.set_limit(0);
-    /// assert_eq!((room.in_use(), room.available()), (1, 0));
+    /// assert_eq!((room.in_use(), room.available_permits()), (1, 0));
     /// # Ok::<(), floodwall::Full>(())
     /// ```
     pub fn set_limit(&self, limit: u32) {
@@ -216,7 +216,7 @@ impl Bulkhead {
 
     /// How many more could be taken now: limit less in use, zero while a lowered limit drains.
     #[must_use]
-    pub fn available(&self) -> u32 {
+    pub fn available_permits(&self) -> u32 {
         let word = self.load();
         limit(word).saturating_sub(in_use(word))
     }
@@ -246,12 +246,12 @@ impl fmt::Debug for Bulkhead {
     }
 }
 
-/// Why a [`Bulkhead`] turned somebody away: so many were asked for, with so many in use of so many.
+/// Why a [`Bulkhead`] turned somebody away: so many were requested for, with so many in use of so many.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Full {
-    /// Permits asked for.
-    pub asked: u32,
+    /// Permits requested for.
+    pub requested: u32,
     /// Permits in use at that instant.
     pub in_use: u32,
     /// The limit at that instant.
@@ -260,9 +260,9 @@ pub struct Full {
 
 impl Full {
     #[cold]
-    fn new(asked: u32, word: u64) -> Self {
+    fn new(requested: u32, word: u64) -> Self {
         Full {
-            asked,
+            requested,
             in_use: in_use(word),
             limit: limit(word),
         }
@@ -272,20 +272,20 @@ impl Full {
 impl fmt::Display for Full {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Full {
-            asked,
+            requested,
             in_use,
             limit,
         } = *self;
         write!(f, "full: {in_use} of {limit} permits in use")?;
-        unless_one(asked, f)
+        unless_one(requested, f)
     }
 }
 
-/// How many were asked for, where that is not one, as it mostly is.
-pub(crate) fn unless_one(asked: u32, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-    match asked {
+/// How many were requested for, where that is not one, as it mostly is.
+pub(crate) fn unless_one(requested: u32, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    match requested {
         1 => Ok(()),
-        asked => write!(f, ", {asked} asked for"),
+        requested => write!(f, ", {requested} requested"),
     }
 }
 

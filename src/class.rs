@@ -20,8 +20,8 @@ pub const MAX_CLASSES: usize = 8;
 /// }
 ///
 /// static WALL: Floodwall<Tier> = Floodwall::new(100, &[
-///     Rule::at(0, Share::at_least(80)),
-///     Rule::at(1, Share::at_most(20)),
+///     Rule::for_index(0, Share::at_least(80)),
+///     Rule::for_index(1, Share::at_most(20)),
 /// ]);
 /// assert!(WALL.admit(Tier(1)).is_ok());
 /// ```
@@ -111,7 +111,7 @@ macro_rules! classes {
             #[must_use]
             #[allow(dead_code)]
             $visibility const fn rule(self, share: $crate::Share) -> $crate::Rule<$class> {
-                $crate::Rule::at(self as usize, share)
+                $crate::Rule::for_index(self as usize, share)
             }
         }
     };

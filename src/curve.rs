@@ -257,7 +257,7 @@ impl Curve {
             Err(error) => return Err(error),
         };
         if foot >= head {
-            return Err(CurveError::NoRamp { curve, lo, hi });
+            return Err(CurveError::EmptyRamp { curve, lo, hi });
         }
         Ok(Curve::pack(power, foot, head, UNITS))
     }
@@ -352,7 +352,7 @@ pub enum CurveError {
         value: f64,
     },
     /// A ramp that does not rise: `lo` must be below `hi`, by at least 0.00002.
-    NoRamp {
+    EmptyRamp {
         /// The kind of curve.
         curve: &'static str,
         /// Where it should begin.
@@ -377,7 +377,7 @@ impl CurveError {
                 .str(" is ")
                 .decimal(value)
                 .str(", which is not in 0..=1"),
-            CurveError::NoRamp { curve, lo, hi } => Text::new()
+            CurveError::EmptyRamp { curve, lo, hi } => Text::new()
                 .str("curve `")
                 .str(curve)
                 .str("`: lo is ")

@@ -54,8 +54,8 @@ impl Draw {
     /// The numbers are those of SplitMix64's finalizer (Steele, Lea and Flood, 2014), and will
     /// stay the same in every version of this crate.
     #[must_use]
-    pub const fn keyed(key: u64, epoch: u64) -> Draw {
-        Draw((mix(key ^ mix(epoch)) >> 32) as u32)
+    pub const fn keyed(key: u64, period: u64) -> Draw {
+        Draw((mix(key ^ mix(period)) >> 32) as u32)
     }
 
     /// As far up `0..whole` as the draw lies up its own range: below `part` if, and only if, the draw

@@ -122,29 +122,29 @@ struct Slot {
 ///
 /// # Examples
 /// ```
-/// use floodwall::{Ask, Curve, Draw, Floodwall, Share, classes};
+/// use floodwall::{AdmitOptions, Curve, Draw, Floodwall, Share, classes};
 ///
 /// classes! { enum Kind { Feed } }
 /// let wall = Floodwall::new(10, &[Kind::Feed.rule(Share::at_most(10)).shed(Curve::linear(0.5, 1.0))]);
 ///
 /// let cpu = 0.9;
 /// let user = Draw::keyed(4711, 1);
-/// let rejection = wall.admit_with(Kind::Feed, Ask::new().permits(2).draw(user).pressure(cpu));
+/// let rejection = wall.admit_with(Kind::Feed, AdmitOptions::new().permits(2).draw(user).pressure(cpu));
 /// assert_eq!(rejection.unwrap_err().to_string(),
-///     "Feed: shed at utilization 0.90 (reject probability 0.80), 2 asked for");
+///     "Feed: shed at utilization 0.90 (reject probability 0.80), 2 requested");
 /// ```
 #[derive(Clone, Copy, Debug)]
-pub struct Ask {
+pub struct AdmitOptions {
     permits: u32,
     draw: Option<Draw>,
     pressure: f64,
 }
 
-impl Ask {
+impl AdmitOptions {
     /// One permit, by the wall's own draws, under no pressure from outside.
     #[must_use]
-    pub const fn new() -> Ask {
-        Ask {
+    pub const fn new() -> AdmitOptions {
+        AdmitOptions {
             permits: 1,
             draw: None,
             pressure: 0.0,
@@ -154,14 +154,14 @@ impl Ask {
     /// So many permits, all or nothing. Zero permits are admitted wherever the wall is not closed,
     /// and hold nothing.
     #[must_use]
-    pub const fn permits(self, permits: u32) -> Ask {
-        Ask { permits, ..self }
+    pub const fn permits(self, permits: u32) -> AdmitOptions {
+        AdmitOptions { permits, ..self }
     }
 
     /// Decided by this draw, should the curve be asked.
     #[must_use]
-    pub const fn draw(self, draw: Draw) -> Ask {
-        Ask {
+    pub const fn draw(self, draw: Draw) -> AdmitOptions {
+        AdmitOptions {
             draw: Some(draw),
             ..self
         }
@@ -170,14 +170,14 @@ impl Ask {
     /// What the curve sees if it is higher than the utilization: the load of the CPU, a queue's
     /// delay over its target. NaN reads as 0. No cap and no guarantee looks at it.
     #[must_use]
-    pub const fn pressure(self, pressure: f64) -> Ask {
-        Ask { pressure, ..self }
+    pub const fn pressure(self, pressure: f64) -> AdmitOptions {
+        AdmitOptions { pressure, ..self }
     }
 }
 
-impl Default for Ask {
+impl Default for AdmitOptions {
     fn default() -> Self {
-        Ask::new()
+        AdmitOptions::new()
     }
 }
 
@@ -236,7 +236,7 @@ impl<C: Class> Floodwall<C> {
     #[inline]
     #[track_caller]
     pub fn admit(&self, class: C) -> Result<Permit<'_>, Rejection> {
-        self.admit_with(class, Ask::new())
+        self.admit_with(class, AdmitOptions::new())
     }
 
     /// The general form of [`admit`](Self::admit), of which all that is said there holds.
@@ -250,9 +250,9 @@ impl<C: Class> Floodwall<C> {
     /// As [`admit`](Self::admit).
     #[inline(always)]
     #[track_caller]
-    pub fn admit_with(&self, class: C, ask: Ask) -> Result<Permit<'_>, Rejection> {
+    pub fn admit_with(&self, class: C, ask: AdmitOptions) -> Result<Permit<'_>, Rejection> {
         let class = index_of(class);
-        let Ask {
+        let AdmitOptions {
             permits,
             mut draw,
             pressure,
@@ -286,10 +286,10 @@ impl<C: Class> Floodwall<C> {
     }
 
     #[inline(always)]
-    fn rejection(class: usize, asked: u32, reason: Reason) -> Rejection {
+    fn rejection(class: usize, requested: u32, reason: Reason) -> Rejection {
         Rejection {
             class: C::NAMES[class],
-            asked,
+            requested,
             reason,
         }
     }

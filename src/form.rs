@@ -102,7 +102,8 @@ impl RuleForm {
     fn rule<C: Class>(&self, class: usize) -> Rule<C> {
         let guarantee = self.guarantee.unwrap_or(0);
         let cap = self.cap.unwrap_or(Self::UNCAPPED);
-        Rule::at(class, Share::between(guarantee, cap)).shed(self.shed.unwrap_or(Curve::NEVER))
+        Rule::for_index(class, Share::between(guarantee, cap))
+            .shed(self.shed.unwrap_or(Curve::NEVER))
     }
 }
 
@@ -162,12 +163,12 @@ impl<'de, C: Class> Visitor<'de> for NamedVisitor<C> {
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Named<C>, A::Error> {
         let mut given = [false; MAX_CLASSES];
-        let mut rules = [Rule::at(0, Share::at_most(0)); MAX_CLASSES];
+        let mut rules = [Rule::for_index(0, Share::at_most(0)); MAX_CLASSES];
         let mut count = 0;
         while let Some(class) = map.next_key_seed(ClassName::<C>(PhantomData))? {
             if given[class] {
                 let class = C::NAMES[class];
-                return Err(de::Error::custom(RulesError::TwoRules { class }));
+                return Err(de::Error::custom(RulesError::DuplicateRule { class }));
             }
             given[class] = true;
             rules[count] = map.next_value::<RuleForm>()?.rule(class);

@@ -57,11 +57,11 @@ impl Gauge {
     /// # Progress
     /// Wait-free where the processor has fetch-and-add. A new peak costs one more.
     #[inline]
-    pub fn enter(&self) -> Active<'_> {
+    pub fn enter(&self) -> GaugeGuard<'_> {
         // ORDERING: Relaxed, for entering shows nothing to anybody; it is leaving that does.
         let now = self.active.fetch_add(1, Ordering::Relaxed) + 1;
         self.rest.peak.raise(saturate(now));
-        Active { gauge: self }
+        GaugeGuard { gauge: self }
     }
 
     /// How many are active.
@@ -73,7 +73,7 @@ impl Gauge {
     /// What was done by those that this no longer counts happens-before its return.
     #[must_use]
     pub fn active(&self) -> u32 {
-        // ORDERING: Acquire pairs with the Release in the drop of `Active`.
+        // ORDERING: Acquire pairs with the Release in the drop of `GaugeGuard`.
         saturate(self.active.load(Ordering::Acquire))
     }
 
@@ -129,12 +129,12 @@ fn saturate(count: u64) -> u32 {
 
 /// Counts as active on a [`Gauge`] until it is dropped, on whatever thread; for good, if it is
 /// forgotten.
-#[must_use = "a guard that is not kept counts for no time: bind it to a name such as `_active`"]
-pub struct Active<'a> {
+#[must_use = "dropping the guard ends the activity immediately: bind it to a name such as `_active`"]
+pub struct GaugeGuard<'a> {
     gauge: &'a Gauge,
 }
 
-impl Drop for Active<'_> {
+impl Drop for GaugeGuard<'_> {
     #[inline]
     fn drop(&mut self) {
         // ORDERING: Release pairs with the Acquire in `Gauge::active`: whoever sees the count go
@@ -143,8 +143,8 @@ impl Drop for Active<'_> {
     }
 }
 
-impl fmt::Debug for Active<'_> {
+impl fmt::Debug for GaugeGuard<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Active").finish_non_exhaustive()
+        f.debug_struct("GaugeGuard").finish_non_exhaustive()
     }
 }

@@ -42,8 +42,8 @@ pub use bulkhead::{Bulkhead, Full};
 pub use class::{Class, MAX_CLASSES};
 pub use curve::{Curve, CurveError};
 pub use draw::Draw;
-pub use floodwall::{Ask, Floodwall};
-pub use gauge::{Active, Gauge};
+pub use floodwall::{AdmitOptions, Floodwall};
+pub use gauge::{Gauge, GaugeGuard};
 #[cfg(feature = "alloc")]
 pub use permit::OwnedPermit;
 pub use permit::Permit;
@@ -52,7 +52,7 @@ pub use rules::{Rule, Rules, RulesError, Share};
 pub use sharded::{Shard, ShardedBulkhead};
 pub use shed::{Shed, Shedder};
 pub use snapshot::{ClassSnapshot, Snapshot};
-pub use worker_gauge::{Busy, Worker, WorkerGauge};
+pub use worker_gauge::{Worker, WorkerGauge, WorkerGaugeGuard};
 
 #[cfg(floodwall_loom)]
 pub use seats::Seats;

@@ -32,7 +32,7 @@ use crate::sync::{AtomicU64, Ordering};
 ///
 /// # Memory ordering
 /// Giving a permit back happens-before the take that reuses it.
-#[must_use = "a permit that is not kept is given back at once: bind it to a name such as `_permit`"]
+#[must_use = "dropping the permit releases it immediately: bind it to a name such as `_permit`"]
 pub struct Permit<'a> {
     word: &'a AtomicU64,
     /// What this permit added to the word.
@@ -112,7 +112,7 @@ mod owned {
     ///
     /// All that is said of [`Permit`] holds for it too. One that is forgotten keeps its source alive
     /// for good.
-    #[must_use = "a permit that is not kept is given back at once: bind it to a name such as `_permit`"]
+    #[must_use = "dropping the permit releases it immediately: bind it to a name such as `_permit`"]
     pub struct OwnedPermit<T> {
         source: Arc<T>,
         /// Where the source keeps its word. A function instead of a trait, so that nobody needs a

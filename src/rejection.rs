@@ -14,8 +14,8 @@ use crate::shed::Shed;
 pub struct Rejection {
     /// The name of the request's class.
     pub class: &'static str,
-    /// Permits asked for.
-    pub asked: u32,
+    /// Permits requested for.
+    pub requested: u32,
     /// Why.
     pub reason: Reason,
 }
@@ -27,12 +27,12 @@ pub enum Reason {
     /// Turned away by the class's curve, as it would have borrowed beyond its guarantee.
     #[non_exhaustive]
     Shed {
-        /// What the curve was asked with: the utilization, or the pressure if that was higher.
+        /// What the curve was requested with: the utilization, or the pressure if that was higher.
         utilization: f64,
         /// The reject probability that it answered.
         probability: f64,
     },
-    /// The class's cap leaves no room for what was asked.
+    /// The class's cap leaves no room for what was requested.
     #[non_exhaustive]
     ClassFull {
         /// The class's permits in use.
@@ -40,7 +40,7 @@ pub enum Reason {
         /// Its cap.
         cap: u32,
     },
-    /// The pool has no room for what was asked that is not guaranteed to others.
+    /// The pool has no room for what was requested that is not guaranteed to others.
     #[non_exhaustive]
     PoolFull {
         /// The permits in use, of all classes.
@@ -94,7 +94,7 @@ impl fmt::Display for Reason {
 impl fmt::Display for Rejection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: {}", self.class, self.reason)?;
-        unless_one(self.asked, f)
+        unless_one(self.requested, f)
     }
 }
 

@@ -77,7 +77,7 @@ impl<C: Class> Rule<C> {
     ///
     /// With [`classes!`](crate::classes), `Kind::Login.rule(share)` says the same.
     #[must_use]
-    pub const fn at(index: usize, share: Share) -> Rule<C> {
+    pub const fn for_index(index: usize, share: Share) -> Rule<C> {
         Rule {
             class: index,
             share,
@@ -159,7 +159,7 @@ impl<C: Class> Rules<C> {
         let mut class = 0;
         while class < Self::COUNT {
             if !given[class] {
-                return Err(RulesError::NoRule {
+                return Err(RulesError::MissingRule {
                     class: C::NAMES[class],
                 });
             }
@@ -238,13 +238,13 @@ impl<C: Class> Rules<C> {
                 ..
             } = rules[i];
             if class >= Self::COUNT {
-                return Err(RulesError::NoSuchClass {
+                return Err(RulesError::UnknownClass {
                     index: class,
                     count: Self::COUNT,
                 });
             }
             if given[class] {
-                return Err(RulesError::TwoRules {
+                return Err(RulesError::DuplicateRule {
                     class: C::NAMES[class],
                 });
             }
@@ -265,7 +265,7 @@ impl<C: Class> Rules<C> {
             let class = C::NAMES[i];
             let Share { guarantee, cap } = self.shares[i];
             if Self::is_named_before(i) {
-                return Err(RulesError::NameTwice { class });
+                return Err(RulesError::DuplicateName { class });
             }
             if guarantee > cap {
                 return Err(RulesError::GuaranteeOverCap {
@@ -280,10 +280,10 @@ impl<C: Class> Rules<C> {
                 self.capacity
             };
             if most > lanes.most() {
-                return Err(RulesError::CapOverRoom {
+                return Err(RulesError::CapTooLarge {
                     class,
                     cap: most,
-                    room: lanes.most(),
+                    max: lanes.most(),
                 });
             }
             guarantees += guarantee as u64;
@@ -368,24 +368,24 @@ pub enum RulesError {
         count: usize,
     },
     /// Two classes of the same name: nobody could tell them apart in a file or a metric.
-    NameTwice {
+    DuplicateName {
         /// The name.
         class: &'static str,
     },
     /// A rule for an index beyond the last class.
-    NoSuchClass {
+    UnknownClass {
         /// The rule's index.
         index: usize,
         /// How many classes there are.
         count: usize,
     },
     /// A class without a rule.
-    NoRule {
+    MissingRule {
         /// Its name.
         class: &'static str,
     },
     /// A class with more than one rule.
-    TwoRules {
+    DuplicateRule {
         /// Its name.
         class: &'static str,
     },
@@ -410,13 +410,13 @@ pub enum RulesError {
         capacity: u32,
     },
     /// A class that could hold more permits than its part of the word can count.
-    CapOverRoom {
+    CapTooLarge {
         /// The class's name.
         class: &'static str,
         /// Its cap, or the capacity if that is lower.
         cap: u32,
         /// The most that a class can hold, with so many classes.
-        room: u32,
+        max: u32,
     },
 }
 
@@ -427,15 +427,15 @@ impl RulesError {
                 .int(count as u64)
                 .str(" classes, but a wall holds 1 to ")
                 .int(MAX_CLASSES as u64),
-            RulesError::NameTwice { class } => about(class).str("two classes have this name"),
-            RulesError::NoSuchClass { index, count } => Text::new()
+            RulesError::DuplicateName { class } => about(class).str("two classes have this name"),
+            RulesError::UnknownClass { index, count } => Text::new()
                 .str("a rule for class index ")
                 .int(index as u64)
                 .str(", but there are ")
                 .int(count as u64)
                 .str(" classes"),
-            RulesError::NoRule { class } => about(class).str("it has no rule"),
-            RulesError::TwoRules { class } => about(class).str("it has two rules"),
+            RulesError::MissingRule { class } => about(class).str("it has no rule"),
+            RulesError::DuplicateRule { class } => about(class).str("it has two rules"),
             RulesError::GuaranteeOverCap {
                 class,
                 guarantee,
@@ -457,12 +457,11 @@ impl RulesError {
                 .int(guarantees)
                 .str(" in all, more than the capacity of ")
                 .int(capacity as u64),
-            RulesError::CapOverRoom { class, cap, room } => about(class)
+            RulesError::CapTooLarge { class, cap, max } => about(class)
                 .str("it could hold ")
                 .int(cap as u64)
-                .str(" permits, but with this number of classes there is room for ")
-                .int(room as u64)
-                .str(" each"),
+                .str(" permits, but with this number of classes each can hold at most ")
+                .int(max as u64),
         }
     }
 }

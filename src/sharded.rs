@@ -142,7 +142,7 @@ impl<const SHARDS: usize> ShardedBulkhead<SHARDS> {
     #[inline]
     fn full(&self) -> Full {
         Full {
-            asked: 1,
+            requested: 1,
             in_use: self.limit,
             limit: self.limit,
         }

@@ -19,7 +19,7 @@ use crate::sync::{AtomicU64, Backoff, Ordering, constructor};
 ///
 /// static POOL: WorkerGauge<4> = WorkerGauge::new(4);
 /// std::thread::spawn(|| {
-///     let mut worker = POOL.worker().expect("no more than 4 workers");
+///     let mut worker = POOL.register().expect("no more than 4 workers");
 ///     for _job in 0..3 {
 ///         let _active = worker.enter();
 ///         assert_eq!(POOL.utilization(), 0.25);
@@ -64,7 +64,7 @@ impl<const WORKERS: usize> WorkerGauge<WORKERS> {
     /// # Progress
     /// Lock-free: it looks again only when others took places and left some meanwhile.
     #[must_use]
-    pub fn worker(&self) -> Option<Worker<'_>> {
+    pub fn register(&self) -> Option<Worker<'_>> {
         let permit = self.workers.try_acquire().ok()?;
         // Whoever has a permit finds a place: one is free, if not always the same.
         let backoff = Backoff::new();
@@ -170,12 +170,12 @@ impl Worker<'_> {
     /// # Progress
     /// Wait-free: a load and a store.
     #[inline]
-    pub fn enter(&mut self) -> Busy<'_> {
+    pub fn enter(&mut self) -> WorkerGaugeGuard<'_> {
         // ORDERING: Relaxed, as nobody else writes it, and entering shows nothing to anybody.
         let turns = self.place.0.load(Ordering::Relaxed);
         // They are odd already if the last guard was forgotten.
         self.place.0.store(turns | 1, Ordering::Relaxed);
-        Busy { place: self.place }
+        WorkerGaugeGuard { place: self.place }
     }
 }
 
@@ -197,12 +197,12 @@ impl fmt::Debug for Worker<'_> {
 
 /// Counts as active on a [`WorkerGauge`] until it is dropped; if it is forgotten, until its worker leaves
 /// the next time or is dropped.
-#[must_use = "a guard that is not kept counts for no time: bind it to a name such as `_active`"]
-pub struct Busy<'a> {
+#[must_use = "dropping the guard ends the activity immediately: bind it to a name such as `_active`"]
+pub struct WorkerGaugeGuard<'a> {
     place: &'a Place,
 }
 
-impl Drop for Busy<'_> {
+impl Drop for WorkerGaugeGuard<'_> {
     #[inline]
     fn drop(&mut self) {
         let turns = &self.place.0;
@@ -212,9 +212,9 @@ impl Drop for Busy<'_> {
     }
 }
 
-impl fmt::Debug for Busy<'_> {
+impl fmt::Debug for WorkerGaugeGuard<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Busy").finish_non_exhaustive()
+        f.debug_struct("WorkerGaugeGuard").finish_non_exhaustive()
     }
 }
 
@@ -237,7 +237,7 @@ mod tests {
             turned
         };
         for _ in 0..2 {
-            let mut worker = gauge.worker().unwrap();
+            let mut worker = gauge.register().unwrap();
             let active = worker.enter();
             assert!(turned());
             drop(active);

@@ -7,8 +7,8 @@ use std::cell::Cell;
 use std::panic::RefUnwindSafe;
 
 use floodwall::{
-    Ask, Bulkhead, Class, Curve, CurveError, Draw, Floodwall, Reason, Rejection, Rule, Rules,
-    RulesError, Share, Shedder,
+    AdmitOptions, Bulkhead, Class, Curve, CurveError, Draw, Floodwall, Reason, Rejection, Rule,
+    Rules, RulesError, Share, Shedder,
 };
 
 use common::{Of, for_each_count, panic_of};
@@ -35,11 +35,11 @@ fn changes_nothing<C: Class>(wall: &Floodwall<C>, f: impl FnOnce()) {
 
 /// A rule of the same share for each class.
 fn everyone<const COUNT: usize>(share: Share) -> [Rule<Of<COUNT>>; COUNT] {
-    std::array::from_fn(|class| Rule::at(class, share))
+    std::array::from_fn(|class| Rule::for_index(class, share))
 }
 
-fn many(permits: u32) -> Ask {
-    Ask::new().permits(permits)
+fn many(permits: u32) -> AdmitOptions {
+    AdmitOptions::new().permits(permits)
 }
 
 mod rules {
@@ -75,19 +75,19 @@ mod rules {
         assert_refused(
             1,
             &[Kind::Message.rule(Share::at_most(1))],
-            RulesError::NoRule {
+            RulesError::MissingRule {
                 class: "background login",
             },
             "class `background login`: it has no rule",
         );
-        let error = RulesError::NoRule { class: "Message" };
+        let error = RulesError::MissingRule { class: "Message" };
         assert_refused::<Kind>(1, &[], error, "class `Message`: it has no rule");
     }
 
     #[test]
     fn a_class_with_two_rules() {
         let rule = Kind::Message.rule(Share::at_most(1));
-        let error = RulesError::TwoRules { class: "Message" };
+        let error = RulesError::DuplicateRule { class: "Message" };
         let words = "class `Message`: it has two rules";
         let login = Kind::Login.rule(Share::at_most(1));
         assert_refused(1, &[rule, login, rule], error, words);
@@ -96,9 +96,9 @@ mod rules {
 
     #[test]
     fn a_rule_for_no_class() {
-        let stray = Rule::at(2, Share::at_most(1));
+        let stray = Rule::for_index(2, Share::at_most(1));
         let [message, login] = [Kind::Message, Kind::Login].map(|k| k.rule(Share::at_most(1)));
-        let error = RulesError::NoSuchClass { index: 2, count: 2 };
+        let error = RulesError::UnknownClass { index: 2, count: 2 };
         let words = "a rule for class index 2, but there are 2 classes";
         assert_refused(1, &[message, login, stray], error, words);
         assert_eq!(RULES.with(&[stray]).unwrap_err(), error);
@@ -111,7 +111,7 @@ mod rules {
         assert_refused(
             1,
             &rules,
-            RulesError::NameTwice { class: "twin" },
+            RulesError::DuplicateName { class: "twin" },
             "class `twin`: two classes have this name",
         );
     }
@@ -187,14 +187,14 @@ mod rules {
         fn check<const COUNT: usize>() {
             let most = MOST[COUNT];
             let words = format!(
-                "class `a`: it could hold {} permits, but with this number of classes there is room for \
-                 {most} each",
+                "class `a`: it could hold {} permits, but with this number of classes each can hold at most \
+                 {most}",
                 most + 1
             );
-            let error = RulesError::CapOverRoom {
+            let error = RulesError::CapTooLarge {
                 class: "a",
                 cap: most + 1,
-                room: most,
+                max: most,
             };
             let over = everyone::<COUNT>(Share::at_most(most + 1));
             assert_refused(u32::MAX, &over, error, &words);
@@ -251,10 +251,10 @@ mod rules {
             };
             assert_eq!(error, expected);
             let error = wall.set_capacity(u32::MAX).unwrap_err();
-            let expected = RulesError::CapOverRoom {
+            let expected = RulesError::CapTooLarge {
                 class: "Message",
                 cap: u32::MAX,
-                room: MOST[2],
+                max: MOST[2],
             };
             assert_eq!(error, expected);
             // Rules are checked before a wall can be given them.
@@ -298,7 +298,7 @@ mod rules {
                 0
             }
         }
-        let upside_down = [Rule::at(0, Share::between(2, 1))];
+        let upside_down = [Rule::for_index(0, Share::between(2, 1))];
         for rules in [&[][..], &upside_down] {
             let words = panic_of(|| Rules::<Verbose>::new(1, rules));
             // The next would end at 257.
@@ -331,7 +331,7 @@ mod capacities {
                 ));
                 let words = format!("{}: closed: the capacity is 0", Kind::NAMES[kind.index()]);
                 assert!(rejection.to_string().starts_with(&words));
-                assert_eq!(rejection.asked, permits);
+                assert_eq!(rejection.requested, permits);
             }
         }
         let snapshot = wall.snapshot();
@@ -403,7 +403,7 @@ mod permits {
         let rules = everyone::<1>(Share::at_most(10));
         let wall = Floodwall::new(10, &rules);
         let _held = wall.admit_with(Of(0), many(8)).unwrap();
-        let rule = Rule::at(0, Share::at_most(3)).shed(Curve::ALWAYS);
+        let rule = Rule::for_index(0, Share::at_most(3)).shed(Curve::ALWAYS);
         wall.set_rules(Rules::new(5, &[rule]));
         assert!(wall.admit(Of(0)).is_err());
         assert!(wall.admit_with(Of(0), many(0)).is_ok());
@@ -420,7 +420,10 @@ mod permits {
             let room = Bulkhead::new(limit);
             let _one = room.try_acquire().unwrap();
             let full = room.try_acquire_many(u32::MAX).unwrap_err();
-            assert_eq!((full.asked, full.in_use, full.limit), (u32::MAX, 1, limit));
+            assert_eq!(
+                (full.requested, full.in_use, full.limit),
+                (u32::MAX, 1, limit)
+            );
             assert_eq!((room.in_use(), room.limit()), (1, limit));
         }
 
@@ -455,7 +458,7 @@ mod permits {
         let rejection = wall.admit_with(Kind::Login, many(2)).unwrap_err();
         assert_eq!(
             rejection.to_string(),
-            "background login: class full: 50 of 50 permits in use, 2 asked for"
+            "background login: class full: 50 of 50 permits in use, 2 requested"
         );
 
         let wall = Floodwall::from_rules(RULES);
@@ -474,7 +477,7 @@ mod permits {
         assert_eq!(rejection.reason.name(), "shed");
         assert_eq!(
             rejection.to_string(),
-            "background login: shed at utilization 0.70 (reject probability 0.50), 21 asked for"
+            "background login: shed at utilization 0.70 (reject probability 0.50), 21 requested"
         );
     }
 }
@@ -528,7 +531,8 @@ mod classes {
 
     #[test]
     fn an_index_that_changes_is_asked_once_per_admission() {
-        let rules = [0, 1].map(|class| Rule::at(class, Share::exactly(1)).shed(Curve::ALWAYS));
+        let rules =
+            [0, 1].map(|class| Rule::for_index(class, Share::exactly(1)).shed(Curve::ALWAYS));
         let wall = Floodwall::<Fickle>::new(2, &rules);
         let in_use = || {
             let snapshot = wall.snapshot();
@@ -583,7 +587,7 @@ mod classes {
                 0
             }
         }
-        let wall = Floodwall::new(1, &[Rule::at(0, Share::at_most(1))]);
+        let wall = Floodwall::new(1, &[Rule::for_index(0, Share::at_most(1))]);
         assert_every_call_panics(&wall, Broken(true), "index is broken");
         assert!(wall.admit(Broken(false)).is_ok());
     }
@@ -661,7 +665,7 @@ mod curves {
             let cubic: Forms<'_> = (Curve::try_cubic(lo, hi), &|| Curve::cubic(lo, hi));
             assert_refused(cubic, &words("cubic"));
         }
-        let error = CurveError::NoRamp {
+        let error = CurveError::EmptyRamp {
             curve: "cubic",
             lo: 0.8,
             hi: 0.6,
@@ -696,10 +700,10 @@ mod utilizations {
 
     #[test]
     fn caps_protect_under_any_pressure() {
-        let rule = Rule::at(0, Share::at_most(2)).shed(Curve::step(0.9));
+        let rule = Rule::for_index(0, Share::at_most(2)).shed(Curve::step(0.9));
         for pressure in [f64::NAN, -1.0, f64::NEG_INFINITY, 0.0, 0.89] {
             let wall = Floodwall::<Of<1>>::new(4, &[rule]);
-            let ask = Ask::new().draw(Draw::from(0)).pressure(pressure);
+            let ask = AdmitOptions::new().draw(Draw::from(0)).pressure(pressure);
             let _held = [(); 2].map(|()| wall.admit_with(Of(0), ask).unwrap());
             let rejection = wall.admit_with(Of(0), ask).unwrap_err();
             assert_eq!(rejection.reason.name(), "class_full");
@@ -717,10 +721,12 @@ mod utilizations {
 
     #[test]
     fn pressure_counts_where_it_is_higher_than_the_utilization() {
-        let rule = Rule::at(0, Share::between(1, 4)).shed(Curve::step(0.5));
+        let rule = Rule::for_index(0, Share::between(1, 4)).shed(Curve::step(0.5));
         for pressure in [0.5, 1.0, 7.0, 12_345.6, f64::INFINITY] {
             let wall = Floodwall::<Of<1>>::new(4, &[rule]);
-            let ask = Ask::new().draw(Draw::from(u32::MAX)).pressure(pressure);
+            let ask = AdmitOptions::new()
+                .draw(Draw::from(u32::MAX))
+                .pressure(pressure);
             let _guaranteed = wall.admit_with(Of(0), ask).unwrap();
             assert_eq!(
                 asked_with(wall.admit_with(Of(0), ask).unwrap_err()),
@@ -730,7 +736,7 @@ mod utilizations {
         let wall = Floodwall::<Of<1>>::new(4, &[rule]);
         let _half = wall.admit_with(Of(0), many(2)).unwrap();
         for pressure in [0.1, f64::NAN] {
-            let ask = Ask::new().pressure(pressure);
+            let ask = AdmitOptions::new().pressure(pressure);
             assert_eq!(asked_with(wall.admit_with(Of(0), ask).unwrap_err()), 0.5);
         }
     }

@@ -44,7 +44,7 @@ fn a_gauge_says_its_counts() {
     let active = gauge.enter();
     let text = "Gauge { active: 1, capacity: 4, peak: 1 }";
     assert_eq!(format!("{gauge:?}"), text);
-    assert_eq!(format!("{active:?}"), "Active { .. }");
+    assert_eq!(format!("{active:?}"), "GaugeGuard { .. }");
 }
 
 #[test]

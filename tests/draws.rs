@@ -6,7 +6,7 @@
 use std::sync::Barrier;
 use std::thread;
 
-use floodwall::{Ask, Curve, Draw, Floodwall, Share, Shedder};
+use floodwall::{AdmitOptions, Curve, Draw, Floodwall, Share, Shedder};
 
 floodwall::classes! { enum Kind { Login, Message } }
 
@@ -65,7 +65,7 @@ fn wall() -> Floodwall<Kind> {
 }
 
 fn sheds(wall: &Floodwall<Kind>, kind: Kind, probability: f64) -> bool {
-    let ask = Ask::new().pressure(probability);
+    let ask = AdmitOptions::new().pressure(probability);
     wall.admit_with(kind, ask).is_err()
 }
 

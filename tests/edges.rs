@@ -5,7 +5,7 @@ mod common;
 
 use std::array;
 
-use floodwall::{Ask, Bulkhead, Curve, Floodwall, Reason, Rule, Rules, RulesError, Share};
+use floodwall::{AdmitOptions, Bulkhead, Curve, Floodwall, Reason, Rule, Rules, RulesError, Share};
 
 use common::{Of, for_each_count};
 
@@ -18,15 +18,15 @@ const fn most(count: usize) -> u32 {
 }
 
 fn everyone<const COUNT: usize>(share: Share) -> [Rule<Of<COUNT>>; COUNT] {
-    array::from_fn(|class| Rule::at(class, share))
+    array::from_fn(|class| Rule::for_index(class, share))
 }
 
 fn in_use<const COUNT: usize>(wall: &Floodwall<Of<COUNT>>) -> [u32; COUNT] {
     array::from_fn(|class| wall.in_use(Of(class)))
 }
 
-fn many(permits: u32) -> Ask {
-    Ask::new().permits(permits)
+fn many(permits: u32) -> AdmitOptions {
+    AdmitOptions::new().permits(permits)
 }
 
 #[test]
@@ -36,7 +36,7 @@ fn a_bulkhead_fills_up_to_the_largest_number() {
     for first in [MAX, MAX - 1, 1 << 31, 1] {
         let _first = room.try_acquire_many(first).unwrap();
         let _second = room.try_acquire_many(MAX - first).unwrap();
-        assert_eq!((room.in_use(), room.available()), (MAX, 0));
+        assert_eq!((room.in_use(), room.available_permits()), (MAX, 0));
         for permits in [1, 2, 1 << 31, MAX] {
             let full = room.try_acquire_many(permits).unwrap_err();
             assert_eq!((full.in_use, full.limit), (MAX, MAX));
@@ -45,12 +45,12 @@ fn a_bulkhead_fills_up_to_the_largest_number() {
         for limit in [0, MAX - 1, MAX] {
             room.set_limit(limit);
             assert!(room.try_acquire().is_err());
-            let (in_use, available) = (room.in_use(), room.available());
+            let (in_use, available) = (room.in_use(), room.available_permits());
             assert_eq!((in_use, available, room.limit()), (MAX, 0, limit));
         }
         assert_eq!(room.utilization(), 1.0);
     }
-    assert_eq!((room.in_use(), room.available()), (0, MAX));
+    assert_eq!((room.in_use(), room.available_permits()), (0, MAX));
 }
 
 /// Whatever a class has in use and asks for: it gets that or nothing, and the others keep what they have.
@@ -144,7 +144,7 @@ fn a_closed_wall_keeps_the_largest_shares() {
         capacity: 127,
     };
     assert_eq!(wall.set_capacity(127), Err(error));
-    wall.update_rules(&[Rule::at(7, Share::exactly(u32::MAX - 1))])
+    wall.update_rules(&[Rule::for_index(7, Share::exactly(u32::MAX - 1))])
         .unwrap();
     assert_eq!(wall.rules().share(Of(6)), Share::exactly(u32::MAX));
     assert_eq!(wall.rules().share(Of(7)), Share::exactly(u32::MAX - 1));

@@ -201,7 +201,7 @@ fn a_gauge_by_worker_that_nobody_shows_on_was_left() {
     let (count, has_entered) = (Count::new(), AtomicBool::new(false));
     thread::scope(|scope| {
         for _ in 0..CHANGES / 10 {
-            let mut worker = gauge.worker().expect("the last one is gone");
+            let mut worker = gauge.register().expect("the last one is gone");
             let (count, has_entered) = (&count, &has_entered);
             let thread = scope.spawn(move || {
                 let active = worker.enter();

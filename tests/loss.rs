@@ -15,7 +15,7 @@ mod theory;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use floodwall::{Ask, Class, Curve, Draw, Floodwall, Rule, Rules, Share};
+use floodwall::{AdmitOptions, Class, Curve, Draw, Floodwall, Rule, Rules, Share};
 use rand::distr::Distribution;
 use rand::rngs::Xoshiro256PlusPlus;
 use rand::{RngExt, SeedableRng};
@@ -373,7 +373,7 @@ impl<const COUNT: usize> Run<COUNT> {
                 ..
             } = self.streams[class];
             let share = Share::between(number(guarantee), number(cap));
-            Rule::at(class, share).shed(curve(ramp))
+            Rule::for_index(class, share).shed(curve(ramp))
         });
         Floodwall::from_rules(Rules::new(number(self.capacity), &rules))
     }
@@ -387,10 +387,10 @@ impl<const COUNT: usize> Run<COUNT> {
         self.streams.iter().position(owns).unwrap_or(COUNT - 1)
     }
 
-    fn ask(&self, random: &mut Random) -> Ask {
+    fn ask(&self, random: &mut Random) -> AdmitOptions {
         match self.draws {
-            Draws::Independent => Ask::new().draw(Draw::from(random.random::<u32>())),
-            Draws::OfTheWall => Ask::new(),
+            Draws::Independent => AdmitOptions::new().draw(Draw::from(random.random::<u32>())),
+            Draws::OfTheWall => AdmitOptions::new(),
         }
     }
 }

@@ -8,7 +8,7 @@ use std::cell::Cell;
 use std::hint::black_box;
 use std::thread;
 
-use floodwall::{Ask, Bulkhead, Curve, Draw, Floodwall, Gauge, Share, Shedder};
+use floodwall::{AdmitOptions, Bulkhead, Curve, Draw, Floodwall, Gauge, Share, Shedder};
 
 /// Counts what each thread allocates.
 struct Counting;
@@ -74,11 +74,11 @@ fn requests() {
     assert!(SHEDDER.decide(0.8).is_err());
 
     let guaranteed = WALL.admit(Kind::Message).unwrap();
-    let class_full = WALL.admit_with(Kind::Batch, Ask::new().permits(2));
+    let class_full = WALL.admit_with(Kind::Batch, AdmitOptions::new().permits(2));
     assert_eq!(class_full.unwrap_err().reason.name(), "class_full");
     let shed = WALL.admit(Kind::Login);
     assert_eq!(shed.unwrap_err().reason.name(), "shed");
-    let borrowed = WALL.admit_with(Kind::Message, Ask::new().permits(2));
+    let borrowed = WALL.admit_with(Kind::Message, AdmitOptions::new().permits(2));
     let pool_full = WALL.admit(Kind::Login);
     assert_eq!(pool_full.unwrap_err().reason.name(), "pool_full");
     drop(borrowed.unwrap());
@@ -95,7 +95,7 @@ trait WrapUp {
     fn wrap_up(self) -> u32;
 }
 
-impl WrapUp for floodwall::Active<'_> {
+impl WrapUp for floodwall::GaugeGuard<'_> {
     fn wrap_up(self) -> u32 {
         GAUGE.active()
     }

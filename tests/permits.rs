@@ -9,8 +9,8 @@ use std::panic::{AssertUnwindSafe, RefUnwindSafe, UnwindSafe};
 use std::thread;
 
 use floodwall::{
-    Active, Ask, Bulkhead, Floodwall, Full, Gauge, Permit, Reason, Rejection, Rules, Share,
-    Shedder, Snapshot,
+    AdmitOptions, Bulkhead, Floodwall, Full, Gauge, GaugeGuard, Permit, Reason, Rejection, Rules,
+    Share, Shedder, Snapshot,
 };
 
 use common::panic_of;
@@ -163,7 +163,10 @@ fn another_thread_gives_back() {
 fn a_forgotten_permit_stays_in_use_for_good() {
     let in_use = in_use_beside(|room, wall| {
         forget(room.try_acquire().unwrap());
-        forget(wall.admit_with(Kind::Login, Ask::new().permits(3)).unwrap());
+        forget(
+            wall.admit_with(Kind::Login, AdmitOptions::new().permits(3))
+                .unwrap(),
+        );
     });
     assert_eq!(in_use, (2, 4));
 
@@ -180,7 +183,7 @@ fn what_was_forgotten_is_all_that_is_lost() {
     // The others go on, and get what is theirs.
     for _ in 0..2 {
         let _all = wall
-            .admit_with(Kind::Message, Ask::new().permits(4))
+            .admit_with(Kind::Message, AdmitOptions::new().permits(4))
             .unwrap();
         assert!(wall.admit(Kind::Message).is_err());
     }
@@ -381,7 +384,7 @@ fn assert_goes_anywhere<T: Send + Sync + UnwindSafe + RefUnwindSafe>() {}
 #[test]
 fn everything_goes_to_other_threads_and_past_panics() {
     assert_goes_anywhere::<Permit<'static>>();
-    assert_goes_anywhere::<Active<'static>>();
+    assert_goes_anywhere::<GaugeGuard<'static>>();
     assert_goes_anywhere::<Bulkhead>();
     assert_goes_anywhere::<Gauge>();
     assert_goes_anywhere::<Shedder>();
@@ -398,7 +401,7 @@ fn permits_and_refusals_are_small() {
     assert!(size_of::<Permit<'_>>() <= 24);
     assert_eq!(size_of::<Option<Permit<'_>>>(), size_of::<Permit<'_>>());
     assert!(size_of::<Rejection>() <= 48);
-    assert!(size_of::<Ask>() <= 24);
+    assert!(size_of::<AdmitOptions>() <= 24);
 }
 
 #[test]
@@ -406,7 +409,7 @@ fn peaks_are_the_most_at_once_since_they_were_taken() {
     let wall = Floodwall::from_rules(RULES);
     let peaks = |snapshot: Snapshot| [0, 1].map(|class| snapshot.classes()[class].peak);
     let admit = |permits| {
-        wall.admit_with(Kind::Login, Ask::new().permits(permits))
+        wall.admit_with(Kind::Login, AdmitOptions::new().permits(permits))
             .unwrap()
     };
 
@@ -436,12 +439,12 @@ fn a_lowered_limit_drains() {
     room.set_limit(2);
     for (in_use, utilization) in [(4, 2.0), (3, 1.5), (2, 1.0)] {
         assert_eq!((room.in_use(), room.utilization()), (in_use, utilization));
-        assert_eq!(room.available(), 0);
+        assert_eq!(room.available_permits(), 0);
         let full = room.try_acquire().unwrap_err();
         assert_eq!((full.in_use, full.limit), (in_use, 2));
         held.pop();
     }
-    assert_eq!(room.available(), 1);
+    assert_eq!(room.available_permits(), 1);
     assert!(room.try_acquire().is_ok());
 }
 

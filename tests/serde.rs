@@ -125,7 +125,7 @@ fn what_is_missing_is_named() {
         &curve_refusal(r#"{"linear": {"lo": 0.1}}"#),
         "missing field `hi`",
     );
-    let error = RulesError::NoRule {
+    let error = RulesError::MissingRule {
         class: "background login",
     };
     let text = r#"{"capacity": 1, "classes": {"Message": {}}}"#;
@@ -134,7 +134,7 @@ fn what_is_missing_is_named() {
 
 #[test]
 fn a_class_or_a_number_twice_is_refused() {
-    let error = RulesError::TwoRules { class: "Message" };
+    let error = RulesError::DuplicateRule { class: "Message" };
     let text =
         r#"{"capacity": 1, "classes": {"Message": {}, "background login": {}, "Message": {}}}"#;
     assert_says(&refusal(text), &error.to_string());
@@ -186,10 +186,10 @@ fn wrong_rules_are_refused_in_the_words_of_the_code() {
         (
             1 << 24,
             json!({}),
-            RulesError::CapOverRoom {
+            RulesError::CapTooLarge {
                 class: "Message",
                 cap: 1 << 24,
-                room: (1 << 24) - 1,
+                max: (1 << 24) - 1,
             },
         ),
     ] {
@@ -208,7 +208,7 @@ fn wrong_curves_are_refused_in_the_words_of_the_code() {
         parameter,
         value,
     };
-    let no_ramp = |curve, lo, hi| CurveError::NoRamp { curve, lo, hi };
+    let no_ramp = |curve, lo, hi| CurveError::EmptyRamp { curve, lo, hi };
     for (text, error) in [
         (r#"{"step": {"at": 1.5}}"#, out_of_range("step", "at", 1.5)),
         (
@@ -343,7 +343,7 @@ fn rules_of_every_number_of_classes_come_back_as_they_went_out() {
         let capacity = prop_oneof![Just(0), 40..=100_u32];
         let terms = proptest::collection::vec((any_share(), any_curve()), COUNT);
         proptest!(|(capacity in capacity, terms in terms)| {
-            let rule = |(i, &(share, curve))| Rule::at(i, share).shed(curve);
+            let rule = |(i, &(share, curve))| Rule::for_index(i, share).shed(curve);
             let rules: Vec<Rule<Of<COUNT>>> = (0..).zip(&terms).map(rule).collect();
             let rules = Rules::new(capacity, &rules);
             let text = to_string(&rules).unwrap();

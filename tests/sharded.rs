@@ -24,7 +24,7 @@ fn all_permits_are_to_be_had_from_any_shard() {
             assert_eq!((all.len() as u32, room.in_use()), (limit, limit));
             for other in 0..8 {
                 let full = room.shard(other).try_acquire().unwrap_err();
-                assert_eq!((full.asked, full.in_use, full.limit), (1, limit, limit));
+                assert_eq!((full.requested, full.in_use, full.limit), (1, limit, limit));
             }
         }
         assert_eq!((room.in_use(), room.limit()), (0, limit));

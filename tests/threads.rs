@@ -10,7 +10,9 @@ use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::thread;
 
-use floodwall::{Ask, Bulkhead, Curve, Draw, Floodwall, Gauge, Reason, Rejection, Rules, Share};
+use floodwall::{
+    AdmitOptions, Bulkhead, Curve, Draw, Floodwall, Gauge, Reason, Rejection, Rules, Share,
+};
 
 floodwall::classes! { enum Kind { Message, Login, Batch } }
 
@@ -306,8 +308,8 @@ fn an_admission_is_judged_by_one_draw_however_often_it_is_tried() {
         kind.rule(share).shed(Curve::ALWAYS.capped(0.5))
     };
     let wall = Floodwall::new(100, &[Kind::Message, Kind::Login, Kind::Batch].map(rule));
-    let below = Ask::new().draw(Draw::from((1 << 31) - 1));
-    let above = Ask::new().draw(Draw::from(1 << 31));
+    let below = AdmitOptions::new().draw(Draw::from((1 << 31) - 1));
+    let above = AdmitOptions::new().draw(Draw::from(1 << 31));
     together(4, 1_000_000, |_, _: &mut ()| {
         assert!(wall.admit_with(Kind::Login, above).is_ok());
         assert!(wall.admit_with(Kind::Login, below).is_err());

@@ -2,7 +2,7 @@
 
 use std::mem;
 
-use floodwall::{Ask, Class, Curve, Draw, Floodwall, Rule, Rules, Share, classes};
+use floodwall::{AdmitOptions, Class, Curve, Draw, Floodwall, Rule, Rules, Share, classes};
 
 use super::CAPACITY;
 
@@ -36,14 +36,18 @@ pub const PLAIN: [Rule<Kind>; 2] = [Kind::Message.rule(ALL), Kind::Login.rule(AL
 
 /// A wall of [`CAPACITY`] whose first class has this share and this curve; the others may have all.
 pub fn wall<const COUNT: usize>(first: Share, curve: Curve) -> &'static Floodwall<Of<COUNT>> {
-    let others = (1..COUNT).map(|class| Rule::at(class, ALL));
-    let rules: Vec<_> = others.chain([Rule::at(0, first).shed(curve)]).collect();
+    let others = (1..COUNT).map(|class| Rule::for_index(class, ALL));
+    let rules: Vec<_> = others
+        .chain([Rule::for_index(0, first).shed(curve)])
+        .collect();
     let rules = Rules::try_new(CAPACITY, &rules).expect("they fit");
     Box::leak(Box::new(Floodwall::from_rules(rules)))
 }
 
 /// Holds so many permits of a class for good, whatever its curve says.
 pub fn hold<C: Class>(wall: &Floodwall<C>, class: C, permits: u32) {
-    let ask = Ask::new().permits(permits).draw(Draw::from(u32::MAX));
+    let ask = AdmitOptions::new()
+        .permits(permits)
+        .draw(Draw::from(u32::MAX));
     mem::forget(wall.admit_with(class, ask).expect("there is room"));
 }

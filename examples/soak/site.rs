@@ -4,8 +4,8 @@ use std::array;
 use std::sync::Arc;
 
 use floodwall::{
-    Ask, Bulkhead, Class, Curve, Draw, Floodwall, Full, MAX_CLASSES, Permit, Reason, Rejection,
-    Rule, Rules, Share,
+    AdmitOptions, Bulkhead, Class, Curve, Draw, Floodwall, Full, MAX_CLASSES, Permit, Reason,
+    Rejection, Rule, Rules, Share,
 };
 
 use crate::shadow::{Bounds, PerClass};
@@ -153,7 +153,7 @@ fn rule<C: Class>(class: usize, kind: usize) -> Rule<C> {
         2 => (Share::between(1, 6), Curve::linear(0.3, 0.9)),
         _ => (Share::at_most(5), Curve::cubic(0.2, 1.0).capped(0.9)),
     };
-    Rule::at(class, share).shed(curve)
+    Rule::for_index(class, share).shed(curve)
 }
 
 /// Each time, every class has another kind of rule.
@@ -195,7 +195,7 @@ impl<const COUNT: usize> Site for Arc<Floodwall<Of<COUNT>>> {
             key,
             pressure,
         } = request;
-        let mut ask = Ask::new().permits(permits).pressure(pressure);
+        let mut ask = AdmitOptions::new().permits(permits).pressure(pressure);
         if let Some(key) = key {
             ask = ask.draw(Draw::keyed(key, 1));
         }

@@ -3,7 +3,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
 use crossbeam_channel::{Receiver, Sender};
-use floodwall::{Active, Permit};
+use floodwall::{GaugeGuard, Permit};
 use rand::rngs::SmallRng;
 use rand::{Rng, SeedableRng};
 
@@ -20,7 +20,7 @@ pub(crate) struct Held<'a> {
 
 enum Hold<'a> {
     Permit(Permit<'a>),
-    Active(Active<'a>),
+    Active(GaugeGuard<'a>),
     Job(Job),
 }
 

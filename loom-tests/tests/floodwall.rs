@@ -6,7 +6,7 @@ use std::mem::forget;
 use std::sync::Arc;
 
 use common::{Data, Signal, kick, three_threads, two_changes, two_threads};
-use floodwall::{Ask, Curve, Draw, Floodwall, Reason, Rejection, Rules, Share, classes};
+use floodwall::{AdmitOptions, Curve, Draw, Floodwall, Reason, Rejection, Rules, Share, classes};
 use loom::thread;
 
 classes! { enum Kind { A, B } }
@@ -31,7 +31,7 @@ fn keep(wall: &Wall, class: Kind) -> Result<(), Rejection> {
 /// The same, by the draw that any curve sheds.
 fn borrow(wall: &Wall) -> Result<(), Rejection> {
     kick();
-    let ask = Ask::new().draw(Draw::from(0));
+    let ask = AdmitOptions::new().draw(Draw::from(0));
     wall.admit_with(A, ask).map(forget)
 }
 
@@ -104,7 +104,7 @@ fn a_loser_does_not_turn_others_away() {
         keep(&wall, A).unwrap();
         let loser = spawn(&wall, |wall| {
             kick();
-            wall.admit_with(A, Ask::new().permits(2)).is_err()
+            wall.admit_with(A, AdmitOptions::new().permits(2)).is_err()
         });
         keep(&wall, B).unwrap();
         assert!(loser.join().unwrap());
@@ -164,7 +164,7 @@ fn a_rejection_is_a_judgement_of_no_later_epoch() {
             wall.set_rules(rules(3, Share::at_most(1), Share::exactly(2)));
         });
         kick();
-        let under_pressure = Ask::new().pressure(0.5);
+        let under_pressure = AdmitOptions::new().pressure(0.5);
         assert_eq!(wall.admit_with(A, under_pressure).map(drop), Ok(()));
         setter.join().unwrap();
     });

@@ -18,7 +18,7 @@ fn who_is_active_is_counted_while_others_enter_and_leave() {
         let workers = {
             let pool = Arc::clone(&pool);
             thread::spawn(move || {
-                let [mut one, mut other] = [(); 2].map(|()| pool.0.worker().unwrap());
+                let [mut one, mut other] = [(); 2].map(|()| pool.0.register().unwrap());
                 let at_other = other.enter();
                 pool.1.send();
                 let at_one = one.enter();
@@ -48,7 +48,7 @@ fn who_is_active_is_counted_though_a_place_was_handed_on() {
         let workers = {
             let pool = Arc::clone(&pool);
             thread::spawn(move || {
-                let [mut one, mut other] = [(); 2].map(|()| pool.0.worker().unwrap());
+                let [mut one, mut other] = [(); 2].map(|()| pool.0.register().unwrap());
                 let active = one.enter();
                 pool.1.send();
                 kick();
@@ -62,7 +62,7 @@ fn who_is_active_is_counted_though_a_place_was_handed_on() {
         kick();
         if pool.1.was_sent() {
             kick();
-            drop(pool.0.worker().unwrap());
+            drop(pool.0.register().unwrap());
             kick();
             assert!((1..=2).contains(&pool.0.active()));
         }
@@ -78,7 +78,7 @@ fn a_drain_that_is_seen_is_over() {
         let worker = {
             let pool = Arc::clone(&pool);
             thread::spawn(move || {
-                let mut worker = pool.0.worker().unwrap();
+                let mut worker = pool.0.register().unwrap();
                 kick();
                 let _active = worker.enter();
                 pool.2.send();
@@ -101,7 +101,7 @@ fn a_drain_that_is_seen_is_over_though_a_place_was_handed_on() {
         let worker = {
             let pool = Arc::clone(&pool);
             thread::spawn(move || {
-                let mut worker = pool.0.worker().unwrap();
+                let mut worker = pool.0.register().unwrap();
                 kick();
                 let active = worker.enter();
                 pool.2.send();
@@ -114,7 +114,7 @@ fn a_drain_that_is_seen_is_over_though_a_place_was_handed_on() {
         kick();
         if pool.2.was_sent() {
             kick();
-            drop(pool.0.worker().unwrap());
+            drop(pool.0.register().unwrap());
             kick();
             if pool.0.active() == 0 {
                 assert_eq!(pool.1.read(), 1);
@@ -129,20 +129,20 @@ fn a_drain_that_is_seen_is_over_though_a_place_was_handed_on() {
 fn a_place_that_is_left_is_handed_on_whole() {
     two_threads(|| {
         let pool: &'static WorkerGauge<2> = Box::leak(Box::new(WorkerGauge::new(2)));
-        let mut first = pool.worker().unwrap();
+        let mut first = pool.register().unwrap();
         let other = thread::spawn(move || {
             kick();
             drop(first.enter());
             kick();
             drop(first);
             kick();
-            let mut again = pool.worker().unwrap();
+            let mut again = pool.register().unwrap();
             kick();
             forget(again.enter());
             forget(again);
         });
         kick();
-        let mut mine = pool.worker().unwrap();
+        let mut mine = pool.register().unwrap();
         kick();
         let _active = mine.enter();
         other.join().unwrap();

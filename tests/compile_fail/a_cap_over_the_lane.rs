@@ -1,4 +1,4 @@
-// class `H`: it could hold 128 permits, but with this number of classes there is room for 127 each
+// class `H`: it could hold 128 permits, but with this number of classes each can hold at most 127
 
 use floodwall::{Floodwall, Share, classes};
 

@@ -1,4 +1,4 @@
-// class `Login`: it could hold 16777216 permits, but with this number of classes there is room for 16777215 each
+// class `Login`: it could hold 16777216 permits, but with this number of classes each can hold at most 16777215
 
 use floodwall::{Floodwall, Share, classes};
 

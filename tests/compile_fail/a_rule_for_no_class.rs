@@ -7,7 +7,7 @@ classes! { enum Kind { Message, Login } }
 static WALL: Floodwall<Kind> = Floodwall::new(100, &[
     Kind::Message.rule(Share::at_least(50)),
     Kind::Login.rule(Share::at_most(50)),
-    Rule::at(2, Share::at_most(1)),
+    Rule::for_index(2, Share::at_most(1)),
 ]);
 
 fn main() {}

@@ -24,12 +24,12 @@ impl Subject for Bulkhead {
                 match answer {
                     Ok(permit) => return (Answer::Done, Some(permit)),
                     Err(Full {
-                        asked,
+                        requested,
                         in_use,
                         limit,
                         ..
                     }) => Answer::Full {
-                        asked,
+                        requested,
                         in_use,
                         limit,
                     },
@@ -42,7 +42,7 @@ impl Subject for Bulkhead {
             }
             Call::Limit => Answer::Number(self.limit()),
             Call::InUse => Answer::Number(self.in_use()),
-            Call::Available => Answer::Number(self.available()),
+            Call::Available => Answer::Number(self.available_permits()),
             Call::Utilization => Answer::Ratio(self.utilization()),
         };
         (answer, None)

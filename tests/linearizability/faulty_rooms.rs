@@ -106,7 +106,7 @@ impl Subject for Sketch {
                     return (Answer::Done, Some(Taken { word, unit }));
                 }
                 Err(Room { limit, in_use }) => Answer::Full {
-                    asked: permits,
+                    requested: permits,
                     in_use,
                     limit,
                 },

@@ -2,7 +2,9 @@
 
 use std::array;
 
-use floodwall::{Ask, ClassSnapshot, Draw, Floodwall, Permit, Reason, Rejection, RulesError};
+use floodwall::{
+    AdmitOptions, ClassSnapshot, Draw, Floodwall, Permit, Reason, Rejection, RulesError,
+};
 
 use crate::record::{Subject, assert_never_caught};
 use crate::wall::{Answer, Call, Given, KINDS, Kind, NAMES, Request, View, Wall};
@@ -26,12 +28,12 @@ impl Subject for Floodwall<Kind> {
                     draw,
                 } = request;
                 // The draw is given, so what the curve answers is certain.
-                let ask = Ask::new().permits(permits).draw(Draw::from(draw));
+                let ask = AdmitOptions::new().permits(permits).draw(Draw::from(draw));
                 match self.admit_with(KINDS[index], ask) {
                     Ok(permit) => return (Answer::Done, Some(permit)),
                     Err(rejection) => {
-                        let Rejection { class, asked, .. } = rejection;
-                        assert_eq!((class, asked), (NAMES[index], permits));
+                        let Rejection { class, requested, .. } = rejection;
+                        assert_eq!((class, requested), (NAMES[index], permits));
                         turned_away(rejection.reason)
                     }
                 }

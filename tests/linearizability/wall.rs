@@ -145,7 +145,7 @@ impl Ramp {
 impl Terms {
     pub(crate) fn rule(&self, class: usize) -> Rule<Kind> {
         let share = Share::between(self.guarantee, self.cap);
-        Rule::at(class, share).shed(self.ramp.curve())
+        Rule::for_index(class, share).shed(self.ramp.curve())
     }
 }
 

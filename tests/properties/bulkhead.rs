@@ -47,7 +47,7 @@ proptest! {
                             in_use = wanted;
                         }
                         Err(full) => prop_assert_eq!(
-                            (full.asked, u64::from(full.in_use), u64::from(full.limit)),
+                            (full.requested, u64::from(full.in_use), u64::from(full.limit)),
                             (permits, in_use, limit)
                         ),
                     }
@@ -64,7 +64,7 @@ proptest! {
             }
             prop_assert_eq!(u64::from(room.in_use()), in_use);
             prop_assert_eq!(u64::from(room.limit()), limit);
-            prop_assert_eq!(u64::from(room.available()), limit.saturating_sub(in_use));
+            prop_assert_eq!(u64::from(room.available_permits()), limit.saturating_sub(in_use));
             let utilization = if limit == 0 { 1.0 } else { in_use as f64 / limit as f64 };
             prop_assert_eq!(room.utilization(), utilization);
         }

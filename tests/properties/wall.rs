@@ -3,7 +3,8 @@
 use std::ops::Range;
 
 use floodwall::{
-    Ask, Class, ClassSnapshot, Curve, Draw, Floodwall, Reason, Rejection, Rule, Rules, Share,
+    AdmitOptions, Class, ClassSnapshot, Curve, Draw, Floodwall, Reason, Rejection, Rule, Rules,
+    Share,
 };
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -138,7 +139,7 @@ impl Given {
 
 impl Terms {
     fn rule<const COUNT: usize>(&self, class: usize) -> Rule<Of<COUNT>> {
-        Rule::at(class, Share::between(self.guarantee, self.cap)).shed(self.curve.curve())
+        Rule::for_index(class, Share::between(self.guarantee, self.cap)).shed(self.curve.curve())
     }
 }
 
@@ -458,7 +459,7 @@ fn a_wall_answers_like_its_oracle<const COUNT: usize>() {
         for call in calls {
             match call {
                 Call::Admit(request) => {
-                    let ask = Ask::new()
+                    let ask = AdmitOptions::new()
                         .permits(request.permits)
                         .draw(Draw::from(request.draw))
                         .pressure(request.pressure as f64 / 100.0);
@@ -471,7 +472,7 @@ fn a_wall_answers_like_its_oracle<const COUNT: usize>() {
                         Ok(permit) => held.push((permit, class, permits)),
                         Err(rejection) => {
                             prop_assert_eq!(rejection.class, Of::<COUNT>::NAMES[class]);
-                            prop_assert_eq!(rejection.asked, permits);
+                            prop_assert_eq!(rejection.requested, permits);
                         }
                     }
                 }
@@ -534,7 +535,7 @@ fn rules_are_in_force_however_often_they_changed() {
             let share = Share::at_most(cap);
             Rules::new(
                 cap + 1,
-                &std::array::from_fn::<_, COUNT, _>(|class| Rule::at(class, share)),
+                &std::array::from_fn::<_, COUNT, _>(|class| Rule::for_index(class, share)),
             )
         };
         let wall = Floodwall::from_rules(rules(9));
@@ -545,7 +546,7 @@ fn rules_are_in_force_however_often_they_changed() {
             let cap = 4 + change % 3;
             wall.set_rules(rules(cap));
             let all = wall
-                .admit_with(last, Ask::new().permits(cap - used))
+                .admit_with(last, AdmitOptions::new().permits(cap - used))
                 .unwrap();
             let reason = wall.admit(last).unwrap_err().reason;
             assert!(
