@@ -1,11 +1,13 @@
 //! One limit, on one atomic word.
 
+pub(crate) mod sharded;
+
 use core::fmt;
 
 use crossbeam_utils::CachePadded;
 
 use crate::permit::Permit;
-use crate::ratio::Ratio;
+use crate::shed::utilization::Utilization;
 use crate::sync::{AtomicU64, Ordering, constructor};
 
 #[cfg(feature = "alloc")]
@@ -226,7 +228,7 @@ impl Bulkhead {
     #[must_use]
     pub fn utilization(&self) -> f64 {
         let word = self.load();
-        Ratio::new(in_use(word).into(), limit(word).into()).value()
+        Utilization::new(in_use(word).into(), limit(word).into()).value()
     }
 
     fn load(&self) -> u64 {
@@ -277,12 +279,12 @@ impl fmt::Display for Full {
             limit,
         } = *self;
         write!(f, "full: {in_use} of {limit} permits in use")?;
-        unless_one(requested, f)
+        write_requested(requested, f)
     }
 }
 
 /// How many were requested for, where that is not one, as it mostly is.
-pub(crate) fn unless_one(requested: u32, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+pub(crate) fn write_requested(requested: u32, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     match requested {
         1 => Ok(()),
         requested => write!(f, ", {requested} requested"),

@@ -1,11 +1,14 @@
 //! Active / capacity, for pools that count activity by themselves.
 
+pub(crate) mod peak;
+pub(crate) mod worker;
+
 use core::fmt;
 
 use crossbeam_utils::CachePadded;
 
-use crate::peak::Peak;
-use crate::ratio::Ratio;
+use self::peak::Peak;
+use crate::shed::utilization::Utilization;
 use crate::sync::stat::AtomicU32;
 use crate::sync::{AtomicU64, Ordering, constructor};
 
@@ -97,7 +100,7 @@ impl Gauge {
     /// Wait-free: two loads. A change of the capacity meanwhile counts as before or after.
     #[must_use]
     pub fn utilization(&self) -> f64 {
-        Ratio::new(self.active().into(), self.capacity().into()).value()
+        Utilization::new(self.active().into(), self.capacity().into()).value()
     }
 
     /// The most that were active at once since the last [`take_peak`](Self::take_peak).

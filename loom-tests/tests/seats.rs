@@ -5,7 +5,7 @@ mod common;
 use std::sync::Arc;
 
 use common::{Data, kick, three_threads};
-use floodwall::Seats;
+use floodwall::ExclusiveSlots;
 use loom::thread;
 
 /// Nothing lost: a seat has one sitter at a time, and hands over what was counted in it.

@@ -4,7 +4,7 @@
 use core::ops::Deref;
 use core::sync::atomic::{self, Ordering};
 
-use crate::draw::Draw;
+use crate::shed::draw::Draw;
 
 pub(crate) struct AtomicU64(atomic::AtomicU64);
 

@@ -10,22 +10,22 @@ use crossbeam_utils::CachePadded;
 
 use crate::bulkhead::Full;
 use crate::permit::Permit;
-use crate::place;
 use crate::sync::{AtomicU64, Ordering, constructor};
+use crate::thread_slot;
 
 /// A shard of fewer tokens is empty too often: whoever comes then has to look at all the others.
 const TOKENS_PER_SHARD: u32 = if cfg!(floodwall_loom) { 1 } else { 8 };
 
-const RETURNS_SHIFT: u32 = 32;
+const RELEASES_SHIFT: u32 = 32;
 /// What giving back adds to a shard: a token, and a return.
-const GIVE_BACK: u64 = 1 << RETURNS_SHIFT | 1;
+const RELEASE: u64 = 1 << RELEASES_SHIFT | 1;
 
 const fn tokens(word: u64) -> u32 {
     word as u32
 }
 
-const fn returns(word: u64) -> u32 {
-    (word >> RETURNS_SHIFT) as u32
+const fn releases(word: u64) -> u32 {
+    (word >> RELEASES_SHIFT) as u32
 }
 
 /// A [`Bulkhead`](crate::Bulkhead) for many cores: at most `limit` permits are out at any instant, but
@@ -100,7 +100,7 @@ impl<const SHARDS: usize> ShardedBulkhead<SHARDS> {
     /// happens-before the take.
     #[inline]
     pub fn try_acquire(&self) -> Result<Permit<'_>, Full> {
-        self.shard(place::mine().index()).try_acquire()
+        self.shard(thread_slot::current().index()).try_acquire()
     }
 
     /// Runs `f` under a permit.
@@ -171,7 +171,7 @@ impl<const SHARDS: usize> ShardedBulkhead<SHARDS> {
                 // ORDERING: Acquire pairs with the Release of permits given back, and with that
                 // of takes: what led to what the first look sees is seen by the second.
                 let word = shard.load(Ordering::Acquire);
-                let returned = returned.wrapping_add(returns(word));
+                let returned = returned.wrapping_add(releases(word));
                 (returned, free + u64::from(tokens(word)))
             })
         };
@@ -210,7 +210,7 @@ impl<'a, const SHARDS: usize> Shard<'a, SHARDS> {
     /// As [`ShardedBulkhead::try_acquire`], for its progress and its memory ordering too.
     #[inline]
     pub fn try_acquire(self) -> Result<Permit<'a>, Full> {
-        match self.take_from(self.home) {
+        match self.try_acquire_from(self.home) {
             Ok(permit) => Ok(permit),
             // Of the only shard, one look tells all.
             Err(_) if self.bulkhead.mask == 0 => Err(self.bulkhead.full()),
@@ -239,12 +239,12 @@ impl<'a, const SHARDS: usize> Shard<'a, SHARDS> {
     }
 
     /// Looks at each shard once: for a token, or else for the words of all, added up. They grow with
-    /// each return alone, so that the sum is the same only if all are (or after 2^32 returns).
+    /// each return alone, so that the sum is the same only if all are (or after 2^32 releases).
     fn sweep(self) -> Result<Permit<'a>, u64> {
         let mask = self.bulkhead.mask;
         let mut sum = 0_u64;
         for further in 0..=mask {
-            match self.take_from((self.home + further) & mask) {
+            match self.try_acquire_from((self.home + further) & mask) {
                 Err(word) => sum = sum.wrapping_add(word),
                 taken => return taken,
             }
@@ -252,9 +252,9 @@ impl<'a, const SHARDS: usize> Shard<'a, SHARDS> {
         Err(sum)
     }
 
-    /// Takes a token from a shard, or returns its word, which has none.
+    /// Takes a token from a shard, or releases its word, which has none.
     #[inline]
-    fn take_from(self, shard: usize) -> Result<Permit<'a>, u64> {
+    fn try_acquire_from(self, shard: usize) -> Result<Permit<'a>, u64> {
         let shards = &self.bulkhead.shards;
         // ORDERING: Acquire pairs with the Release of takes: whoever finds this shard empty sees, in
         // the others, at least what led to that. So no token is overlooked that had come to another
@@ -271,7 +271,7 @@ impl<'a, const SHARDS: usize> Shard<'a, SHARDS> {
                 Ordering::Acquire,
             ) {
                 // What a permit does when it is dropped is to subtract.
-                Ok(_) => return Ok(Permit::new(&shards[self.home], GIVE_BACK.wrapping_neg())),
+                Ok(_) => return Ok(Permit::new(&shards[self.home], RELEASE.wrapping_neg())),
                 Err(now) => word = now,
             }
         }
@@ -354,14 +354,14 @@ mod tests {
     fn returns_may_wrap_round() {
         let room = ShardedBulkhead::<2>::new(16);
         // ORDERING: Relaxed, here and below: no other thread is there yet, or any more.
-        room.shards[0].store(u64::from(u32::MAX) << RETURNS_SHIFT | 8, Ordering::Relaxed);
+        room.shards[0].store(u64::from(u32::MAX) << RELEASES_SHIFT | 8, Ordering::Relaxed);
         let permits = [(); 16].map(|()| room.shard(0).try_acquire().unwrap());
         assert!(room.shard(0).try_acquire().is_err());
         drop(permits);
         assert_eq!(
             (
                 room.in_use(),
-                returns(room.shards[0].load(Ordering::Relaxed))
+                releases(room.shards[0].load(Ordering::Relaxed))
             ),
             (0, 15)
         );
@@ -377,7 +377,7 @@ mod tests {
         }
         std::thread::scope(|scope| {
             let wanderer = scope.spawn(|| {
-                let mut permit = Permit::new(&room.shards[0], GIVE_BACK.wrapping_neg());
+                let mut permit = Permit::new(&room.shards[0], RELEASE.wrapping_neg());
                 for _ in 0..1_000_000 {
                     drop(permit);
                     permit = room.shard(0).try_acquire().unwrap();

@@ -7,7 +7,7 @@ use crossbeam_utils::CachePadded;
 
 use crate::bulkhead::Bulkhead;
 use crate::permit::Permit;
-use crate::ratio::Ratio;
+use crate::shed::utilization::Utilization;
 use crate::sync::{AtomicU64, Backoff, Ordering, constructor};
 
 /// A [`Gauge`](crate::Gauge) for workers that are never in each other's way: each has a place of its own,
@@ -119,7 +119,7 @@ impl<const WORKERS: usize> WorkerGauge<WORKERS> {
     /// Wait-free, as [`active`](Self::active).
     #[must_use]
     pub fn utilization(&self) -> f64 {
-        Ratio::new(self.active().into(), self.capacity.into()).value()
+        Utilization::new(self.active().into(), self.capacity.into()).value()
     }
 }
 
