@@ -1,41 +1,43 @@
-//! The highest count since the last time somebody took it: a statistic.
+//! The highest count since the peak was last taken: a statistic.
 
 use crate::sync::Ordering;
 use crate::sync::stat::AtomicU32;
 
 pub(crate) struct Peak(AtomicU32);
 
+// ORDERING: Relaxed in this file: a peak orders nothing and decides nothing.
+
 impl Peak {
     pub(crate) const fn new() -> Self {
         Peak(AtomicU32::new(0))
     }
 
-    /// Notes that the count stood at `now`. Mostly a load: the peak seldom rises.
+    /// Raises the peak to `count` if that is higher. Usually one load, because a new peak is rare.
     #[inline]
-    pub(crate) fn raise(&self, now: u32) {
-        if now > self.get() {
-            self.rise(now);
+    pub(crate) fn raise(&self, count: u32) {
+        if count > self.get() {
+            self.raise_slow(count);
         }
     }
 
     #[cold]
-    fn rise(&self, now: u32) {
-        // ORDERING: Relaxed, as everywhere here.
-        self.0.fetch_max(now, Ordering::Relaxed);
+    fn raise_slow(&self, count: u32) {
+        // ORDERING: Relaxed: see above.
+        self.0.fetch_max(count, Ordering::Relaxed);
     }
 
     #[inline]
     pub(crate) fn get(&self) -> u32 {
-        // ORDERING: Relaxed, as everywhere here: a peak orders nothing and decides nothing.
+        // ORDERING: Relaxed: see above.
         self.0.load(Ordering::Relaxed)
     }
 
-    /// The peak; a new one begins at the count as it stands, which `now` reads afterwards. What is in
-    /// flight meanwhile may be missing from the new one.
-    pub(crate) fn take(&self, now: impl FnOnce() -> u32) -> u32 {
-        // ORDERING: Relaxed, as everywhere here.
+    /// Returns the peak and restarts it at the current count, which `count` reads after the reset. Calls in flight may
+    /// be missing from the new peak.
+    pub(crate) fn take(&self, count: impl FnOnce() -> u32) -> u32 {
+        // ORDERING: Relaxed: see above.
         let peak = self.0.swap(0, Ordering::Relaxed);
-        self.raise(now());
+        self.raise(count());
         peak
     }
 }

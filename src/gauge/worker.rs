@@ -1,4 +1,4 @@
-//! Active / capacity, for pools whose workers count on cache lines of their own.
+//! Utilization of a pool whose workers count on cache lines of their own.
 
 use core::array;
 use core::fmt;
@@ -10,8 +10,8 @@ use crate::permit::Permit;
 use crate::shed::utilization::Utilization;
 use crate::sync::{AtomicU64, Backoff, Ordering, constructor};
 
-/// A [`Gauge`](crate::Gauge) for workers that are never in each other's way: each has a place of its own,
-/// and counts there without a read-modify-write. Whoever reads adds them up.
+/// A [`Gauge`](crate::Gauge) for registered workers: each worker counts in a slot of its own, on its own cache line and
+/// without a read-modify-write. A reader adds the slots up.
 ///
 /// # Examples
 /// ```
@@ -19,7 +19,7 @@ use crate::sync::{AtomicU64, Backoff, Ordering, constructor};
 ///
 /// static POOL: WorkerGauge<4> = WorkerGauge::new(4);
 /// std::thread::spawn(|| {
-///     let mut worker = POOL.register().expect("no more than 4 workers");
+///     let mut worker = POOL.register().expect("at most 4 workers");
 ///     for _job in 0..3 {
 ///         let _active = worker.enter();
 ///         assert_eq!(POOL.utilization(), 0.25);
@@ -30,49 +30,50 @@ use crate::sync::{AtomicU64, Backoff, Ordering, constructor};
 /// assert_eq!(POOL.active(), 0);
 /// ```
 pub struct WorkerGauge<const WORKERS: usize> {
-    places: [CachePadded<Place>; WORKERS],
-    workers: Bulkhead,
+    slots: [CachePadded<WorkerSlot>; WORKERS],
+    registered: Bulkhead,
     capacity: u32,
 }
 
-/// Where one worker counts. But for who takes the place, nobody else writes it.
+/// The slot of one worker. Only the worker writes it while it is registered.
 ///
-/// | bits  | meaning                                                         |
-/// |-------|-----------------------------------------------------------------|
-/// | 63    | a worker has it                                                 |
-/// | 0..63 | how often workers have entered and left: odd while one is active |
-struct Place(AtomicU64);
+/// | bits  | meaning                                                      |
+/// |-------|--------------------------------------------------------------|
+/// | 63    | a worker is registered                                       |
+/// | 0..63 | transitions between idle and active: odd while it is active  |
+struct WorkerSlot(AtomicU64);
 
-const TAKEN: u64 = 1 << 63;
+const REGISTERED: u64 = 1 << 63;
 
 impl<const WORKERS: usize> WorkerGauge<WORKERS> {
     constructor! {
-        /// A gauge of a pool of `capacity` threads, with places for `WORKERS` workers at once.
+        /// Creates a gauge for a pool of `capacity` threads, with slots for `WORKERS` workers at once.
         #[must_use]
         pub const fn new(capacity: u32) -> Self {
             WorkerGauge {
-                places: places(),
-                workers: Bulkhead::new(WORKERS as u32),
+                slots: slots(),
+                registered: Bulkhead::new(WORKERS as u32),
                 capacity,
             }
         }
     }
 
-    /// A place to count at, until it is dropped; `None` if there are as many workers as places. Take
-    /// one per thread, not one per request.
+    /// Registers a worker until it is dropped. Returns `None` if all slots are in use.
+    ///
+    /// Register once per thread, not once per request.
     ///
     /// # Progress
-    /// Lock-free: it looks again only when others took places and left some meanwhile.
+    /// Lock-free: searches again only if other workers registered and ended concurrently.
     #[must_use]
     pub fn register(&self) -> Option<Worker<'_>> {
-        let permit = self.workers.try_acquire().ok()?;
-        // Whoever has a permit finds a place: one is free, if not always the same.
+        let permit = self.registered.try_acquire().ok()?;
+        // The permit guarantees that at every instant some slot is free, though not always the same one.
         let backoff = Backoff::new();
         loop {
-            let mut places = self.places.iter().map(|place| &**place);
-            if let Some(place) = places.find(|place| place.take()) {
+            let mut slots = self.slots.iter().map(|slot| &**slot);
+            if let Some(slot) = slots.find(|slot| slot.try_register()) {
                 return Some(Worker {
-                    place,
+                    slot,
                     _permit: permit,
                 });
             }
@@ -80,40 +81,39 @@ impl<const WORKERS: usize> WorkerGauge<WORKERS> {
         }
     }
 
-    /// How many are active: no fewer than there were at some instant within the call, and none that
-    /// were not active within it.
+    /// Returns the number of active workers: at least as many as were active at some instant during the call, and no
+    /// worker that was idle throughout the call.
     ///
     /// # Progress
-    /// Wait-free: two loads for each place. It keeps 8 bytes for each on the stack.
+    /// Wait-free: two loads per slot. The call uses 8 bytes of stack per slot.
     ///
     /// # Memory ordering
-    /// What was done at the places where this sees nobody active happens-before its return: a drain
-    /// that is seen is over.
+    /// Everything done in slots that are read as idle happens-before the return.
     #[must_use]
     pub fn active(&self) -> u32 {
-        // ORDERING: Acquire pairs with the Release of those who left: whatever led to that is seen
-        // by the second look.
+        // ORDERING: Acquire: pairs with the Release of a guard or worker that was dropped; required because the second
+        // look must see whatever led to that.
         let before: [u64; WORKERS] =
-            array::from_fn(|place| self.places[place].0.load(Ordering::Acquire));
-        let was_active = |&(place, before): &(&CachePadded<Place>, u64)| {
-            // ORDERING: Relaxed, as the first look has acquired what there is to see.
-            let turned = (place.0.load(Ordering::Relaxed) ^ before) & !TAKEN;
-            before % 2 == 1 || turned != 0
+            array::from_fn(|slot| self.slots[slot].0.load(Ordering::Acquire));
+        let was_active = |&(slot, before): &(&CachePadded<WorkerSlot>, u64)| {
+            // ORDERING: Relaxed: the first look has acquired everything that this one must see.
+            let changed = (slot.0.load(Ordering::Relaxed) ^ before) & !REGISTERED;
+            before % 2 == 1 || changed != 0
         };
-        // Two looks, so that nobody goes unseen who enters where the first one has been, before
-        // others leave where it has not.
-        let both = self.places.iter().zip(before);
+        // The second look finds a worker that becomes active in a slot that was already read, before another becomes
+        // idle in a slot that was not.
+        let both = self.slots.iter().zip(before);
         both.filter(was_active).count() as u32
     }
 
-    /// The capacity that utilization is measured against.
+    /// Returns the capacity that utilization is measured against.
     #[must_use]
     pub fn capacity(&self) -> u32 {
         self.capacity
     }
 
-    /// Active / capacity: above 1 if more are active than the capacity says, or were in turn while it
-    /// was read; and 1 if the capacity is 0.
+    /// Returns active / capacity: above 1 if more workers are active than the capacity, or were active one after another
+    /// during the call; 1 if the capacity is 0.
     ///
     /// # Progress
     /// Wait-free, as [`active`](Self::active).
@@ -132,35 +132,35 @@ impl<const WORKERS: usize> fmt::Debug for WorkerGauge<WORKERS> {
     }
 }
 
-impl Place {
-    /// Takes it, if it is free.
-    fn take(&self) -> bool {
-        // ORDERING: Relaxed: a stale word can only make the exchange fail. There Acquire pairs with
-        // the Release of whoever left the place: who reads what the next one stores here, sees what
-        // was done before the last one left.
-        let turns = self.0.load(Ordering::Relaxed);
-        let exchange = |taken| {
+impl WorkerSlot {
+    /// Registers the caller if the slot is free.
+    fn try_register(&self) -> bool {
+        // ORDERING: Relaxed load: a stale word can only make the exchange fail. Acquire: pairs with the Release of the
+        // last worker's drop; required because a reader of this worker's stores must see what the last worker did.
+        let transitions = self.0.load(Ordering::Relaxed);
+        let exchange = |registered| {
             let (success, failure) = (Ordering::Acquire, Ordering::Relaxed);
-            self.0.compare_exchange(turns, taken, success, failure)
+            self.0
+                .compare_exchange(transitions, registered, success, failure)
         };
-        turns & TAKEN == 0 && exchange(turns | TAKEN).is_ok()
+        transitions & REGISTERED == 0 && exchange(transitions | REGISTERED).is_ok()
     }
 }
 
 #[cfg(not(floodwall_loom))]
-const fn places<const WORKERS: usize>() -> [CachePadded<Place>; WORKERS] {
-    [const { CachePadded::new(Place(AtomicU64::new(0))) }; WORKERS]
+const fn slots<const WORKERS: usize>() -> [CachePadded<WorkerSlot>; WORKERS] {
+    [const { CachePadded::new(WorkerSlot(AtomicU64::new(0))) }; WORKERS]
 }
 
 #[cfg(floodwall_loom)]
-fn places<const WORKERS: usize>() -> [CachePadded<Place>; WORKERS] {
-    array::from_fn(|_| CachePadded::new(Place(AtomicU64::new(0))))
+fn slots<const WORKERS: usize>() -> [CachePadded<WorkerSlot>; WORKERS] {
+    array::from_fn(|_| CachePadded::new(WorkerSlot(AtomicU64::new(0))))
 }
 
-/// A worker's place on a [`WorkerGauge`].
+/// A worker that is registered on a [`WorkerGauge`] until it is dropped.
 pub struct Worker<'a> {
-    place: &'a Place,
-    /// Given back after the place.
+    slot: &'a WorkerSlot,
+    /// Released after the slot.
     _permit: Permit<'a>,
 }
 
@@ -171,21 +171,21 @@ impl Worker<'_> {
     /// Wait-free: a load and a store.
     #[inline]
     pub fn enter(&mut self) -> WorkerGaugeGuard<'_> {
-        // ORDERING: Relaxed, as nobody else writes it, and entering shows nothing to anybody.
-        let turns = self.place.0.load(Ordering::Relaxed);
-        // They are odd already if the last guard was forgotten.
-        self.place.0.store(turns | 1, Ordering::Relaxed);
-        WorkerGaugeGuard { place: self.place }
+        // ORDERING: Relaxed: no other thread writes the slot, and entering publishes nothing.
+        let transitions = self.slot.0.load(Ordering::Relaxed);
+        // The count is odd already if the last guard was forgotten.
+        self.slot.0.store(transitions | 1, Ordering::Relaxed);
+        WorkerGaugeGuard { slot: self.slot }
     }
 }
 
 impl Drop for Worker<'_> {
     fn drop(&mut self) {
-        // ORDERING: Relaxed, as nobody else writes it. Release, as when a guard is dropped: the last
-        // one may have been forgotten.
-        let turns = self.place.0.load(Ordering::Relaxed);
-        let left = turns + turns % 2;
-        self.place.0.store(left & !TAKEN, Ordering::Release);
+        // ORDERING: Relaxed load: no other thread writes the slot. Release: as in the drop of `WorkerGaugeGuard`,
+        // because the last guard may have been forgotten.
+        let transitions = self.slot.0.load(Ordering::Relaxed);
+        let idle = transitions + transitions % 2;
+        self.slot.0.store(idle & !REGISTERED, Ordering::Release);
     }
 }
 
@@ -195,20 +195,21 @@ impl fmt::Debug for Worker<'_> {
     }
 }
 
-/// Counts as active on a [`WorkerGauge`] until it is dropped; if it is forgotten, until its worker leaves
-/// the next time or is dropped.
+/// A guard that counts its worker as active on a [`WorkerGauge`] until it is dropped.
+///
+/// If the guard is forgotten, the worker counts as active until its next guard is dropped or it is dropped itself.
 #[must_use = "dropping the guard ends the activity immediately: bind it to a name such as `_active`"]
 pub struct WorkerGaugeGuard<'a> {
-    place: &'a Place,
+    slot: &'a WorkerSlot,
 }
 
 impl Drop for WorkerGaugeGuard<'_> {
     #[inline]
     fn drop(&mut self) {
-        let turns = &self.place.0;
-        // ORDERING: Relaxed, as nobody else writes it. Release pairs with the Acquire in
-        // `WorkerGauge::active`: whoever sees the worker gone sees what was done before.
-        turns.store(turns.load(Ordering::Relaxed) + 1, Ordering::Release);
+        let transitions = &self.slot.0;
+        // ORDERING: Relaxed load: no other thread writes the slot. Release: pairs with the Acquire in
+        // `WorkerGauge::active`; required because a reader that sees the worker idle must see what it did.
+        transitions.store(transitions.load(Ordering::Relaxed) + 1, Ordering::Release);
     }
 }
 
@@ -224,28 +225,28 @@ mod tests {
 
     use super::*;
 
-    /// Else whoever looks twice would miss who entered and left between.
+    /// Otherwise the second look of `active` would miss a worker that was active between the two.
     #[test]
-    fn turns_never_come_round_to_the_same() {
+    fn transitions_only_increase() {
         let gauge = WorkerGauge::<1>::new(1);
         let mut before = 0;
-        let mut turned = || {
-            // ORDERING: Relaxed, on one thread.
-            let now = gauge.places[0].0.load(Ordering::Relaxed) & !TAKEN;
-            let turned = now > before;
+        let mut increased = || {
+            // ORDERING: Relaxed: there is only one thread.
+            let now = gauge.slots[0].0.load(Ordering::Relaxed) & !REGISTERED;
+            let increased = now > before;
             before = now;
-            turned
+            increased
         };
         for _ in 0..2 {
             let mut worker = gauge.register().unwrap();
             let active = worker.enter();
-            assert!(turned());
+            assert!(increased());
             drop(active);
-            assert!(turned());
+            assert!(increased());
             forget(worker.enter());
-            assert!(turned());
+            assert!(increased());
             drop(worker);
-            assert!(turned());
+            assert!(increased());
         }
     }
 }
