@@ -117,6 +117,19 @@ def storm(server, seconds):
     ]
 
 
+def wait_for_storm(server):
+    """Waits until the storm fills the pool: the wall has admitted background logins and rejected others."""
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline:
+        metrics = server.metrics()
+        admitted = metrics['floodwall_admitted_total{class="background login"}']
+        rejected = 'floodwall_rejected_total{class="background login"'
+        if admitted and sum(value for sample, value in metrics.items() if sample.startswith(rejected)):
+            return
+        time.sleep(0.05)
+    raise AssertionError("the storm did not fill the pool")
+
+
 class Flood(unittest.TestCase):
     """Messages at half of the capacity, logins at ten times the capacity, and single requests."""
 
@@ -157,10 +170,9 @@ class Flood(unittest.TestCase):
     def test_health_checks_and_rule_updates_work_during_a_storm(self):
         with Server() as server:
             logins = storm(server, SECONDS)
-            time.sleep(1)
+            wait_for_storm(server)
             for _ in range(10):
                 self.assertEqual(server.request("GET", "/healthz")[0], 200)
-            self.assertGreater(server.metrics()['floodwall_admitted_total{class="background login"}'], 0)
             # Reject all background logins.
             rules = self.rules(server)
             rules["classes"]["background login"] = {"cap": 0}
@@ -181,7 +193,8 @@ class Flood(unittest.TestCase):
         for _ in range(STOPS):
             with Server() as server:
                 streams = [*storm(server, 3), messages(server, 3)]
-                time.sleep(1.5)
+                wait_for_storm(server)
+                time.sleep(0.5)
                 self.assertEqual(server.stop(), 0)
                 admitted = int(server.process.stdout.readline().split()[1])
             answered = sum(stream.report()["answered"] for stream in streams)
