@@ -1,5 +1,4 @@
-//! Pictures of what a permit costs with nobody in the way and in a fight, and of what a rejection
-//! costs.
+//! Charts of uncontended permits, contended permits and rejections.
 
 use std::error::Error;
 use std::path::Path;
@@ -13,7 +12,7 @@ use crate::questions::short;
 use crate::results::{FLOOR, Group};
 
 type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
-type Drawn = Result<(), Box<dyn Error>>;
+type DrawResult = Result<(), Box<dyn Error>>;
 
 const WIDTH: u32 = 960;
 const FONT: &str = "sans-serif";
@@ -29,25 +28,25 @@ const GREEN: RGBColor = RGBColor(26, 140, 96);
 const OCHRE: RGBColor = RGBColor(214, 145, 40);
 const PURPLE: RGBColor = RGBColor(128, 84, 176);
 
-pub(crate) fn uncontended(group: &Group<'_>, path: &Path) -> Drawn {
-    let title = "Take a permit and give it back, one thread: nanoseconds";
+pub(crate) fn uncontended(group: &Group<'_>, path: &Path) -> DrawResult {
+    let title = "Acquire and release a permit on one thread: nanoseconds";
     bars(title, group, &[""], path)
 }
 
-pub(crate) fn full(group: &Group<'_>, path: &Path) -> Drawn {
-    let title = "Be turned away: nanoseconds";
-    bars(title, group, &["1 thread", "beside takers"], path)
+pub(crate) fn full(group: &Group<'_>, path: &Path) -> DrawResult {
+    let title = "Reject a request: nanoseconds";
+    bars(title, group, &["1 thread", "concurrent acquires"], path)
 }
 
 const TITLE: u32 = 50;
 const BAR: u32 = 28;
-/// From the left edge to where the bars begin.
+/// Width of the subject names, left of the bars.
 const NAMES: i32 = 220;
-/// From where the lines end to the right edge.
+/// Width of the legend, right of the lines.
 const LEGEND: i32 = 150;
 
-/// A bar for each subject, in a panel for each situation.
-fn bars(title: &str, group: &Group<'_>, situations: &[&str], path: &Path) -> Drawn {
+/// Draws a panel for each situation, with a bar for each subject.
+fn bars(title: &str, group: &Group<'_>, situations: &[&str], path: &Path) -> DrawResult {
     let panels = situations.iter().map(|&situation| {
         let subjects = group.subjects().into_iter();
         let bar = |subject| Some((subject, group.median(subject, situation)?));
@@ -74,12 +73,12 @@ fn bars(title: &str, group: &Group<'_>, situations: &[&str], path: &Path) -> Dra
     Ok(())
 }
 
-/// The height of what stands above the bars.
+/// Returns the height of the caption above the bars.
 fn caption(situation: &str) -> u32 {
     if situation.is_empty() { 12 } else { 34 }
 }
 
-fn draw_bars(area: &Area<'_>, situation: &str, bars: &[(&str, f64)], longest: f64) -> Drawn {
+fn draw_bars(area: &Area<'_>, situation: &str, bars: &[(&str, f64)], longest: f64) -> DrawResult {
     let scale = f64::from(WIDTH as i32 - NAMES - 90) / longest;
     let end = |nanoseconds: f64| NAMES + (nanoseconds * scale) as i32;
     let (caption, bar) = (caption(situation) as i32, BAR as i32);
@@ -91,7 +90,7 @@ fn draw_bars(area: &Area<'_>, situation: &str, bars: &[(&str, f64)], longest: f6
         let middle = top + bar / 2;
         let color = match subject {
             FLOOR => INK,
-            _ if is_ours(subject) => BLUE,
+            _ if is_floodwall_type(subject) => BLUE,
             _ => GRAY,
         };
         let corners = [(NAMES, top + 4), (end(nanoseconds), top + bar - 4)];
@@ -104,19 +103,19 @@ fn draw_bars(area: &Area<'_>, situation: &str, bars: &[(&str, f64)], longest: f6
         let ends = [(end(floor), caption), (end(floor), bottom)];
         area.draw(&DashedPathElement::new(ends, 4, 4, INK.stroke_width(1)))?;
     }
-    // Last, so that the line does not run through a number.
+    // Last, so that the floor's line does not cross a number.
     for (row, &(_, nanoseconds)) in (0..).zip(bars) {
         let (left, middle) = (end(nanoseconds) + 4, caption + row * bar + bar / 2);
-        let behind = [(left, middle - 9), (left + 42, middle + 9)];
-        area.draw(&Rectangle::new(behind, WHITE.filled()))?;
+        let background = [(left, middle - 9), (left + 42, middle + 9)];
+        area.draw(&Rectangle::new(background, WHITE.filled()))?;
         let number = text(14, INK).pos(Pos::new(HPos::Left, VPos::Center));
         area.draw(&Text::new(short(nanoseconds), (left + 4, middle), number))?;
     }
     Ok(())
 }
 
-/// A line for each subject, over the numbers of threads.
-pub(crate) fn contended(group: &Group<'_>, path: &Path) -> Drawn {
+/// Draws a line for each subject over the number of threads.
+pub(crate) fn contended(group: &Group<'_>, path: &Path) -> DrawResult {
     let situations = group.situations();
     let line = |subject| {
         let point =
@@ -132,7 +131,7 @@ pub(crate) fn contended(group: &Group<'_>, path: &Path) -> Drawn {
 
     let root = SVGBackend::new(path, (WIDTH, 540)).into_drawing_area();
     root.fill(&WHITE)?;
-    let title = "Take a permit and give it back: nanoseconds that one of the threads sees";
+    let title = "Acquire and release a permit: nanoseconds, mean over the threads";
     let area = root.margin(10, 0, 0, 0).titled(title, text(22, INK))?;
     let mut chart = ChartBuilder::on(&area)
         .margin_top(12)
@@ -158,7 +157,7 @@ pub(crate) fn contended(group: &Group<'_>, path: &Path) -> Drawn {
     let mut legend = vec![];
     for (subject, points) in &lines {
         let color = color(subject);
-        let stroke = color.stroke_width(if is_ours(subject) { 3 } else { 2 });
+        let stroke = color.stroke_width(if is_floodwall_type(subject) { 3 } else { 2 });
         chart.draw_series(LineSeries::new(points.iter().copied(), stroke).point_size(3))?;
         if let Some(end) = points.last() {
             legend.push((chart.backend_coord(end), *subject, color));
@@ -167,14 +166,14 @@ pub(crate) fn contended(group: &Group<'_>, path: &Path) -> Drawn {
     draw_legend(&root, legend)
 }
 
-/// Names each line where it ends, one name below the other.
-fn draw_legend(area: &Area<'_>, mut ends: Vec<((i32, i32), &str, RGBColor)>) -> Drawn {
-    const APART: i32 = 20;
+/// Draws the name of each line at its end, without overlaps.
+fn draw_legend(area: &Area<'_>, mut ends: Vec<((i32, i32), &str, RGBColor)>) -> DrawResult {
+    const DISTANCE: i32 = 20;
     ends.sort_by_key(|((_, y), ..)| *y);
-    let mut above = i32::MIN;
+    let mut previous = i32::MIN;
     for ((x, y), subject, color) in ends {
-        let middle = y.max(above.saturating_add(APART));
-        above = middle;
+        let middle = y.max(previous.saturating_add(DISTANCE));
+        previous = middle;
         let lead = [(x + 8, y), (x + 30, middle)];
         area.draw(&PathElement::new(lead, color.stroke_width(1)))?;
         let name = text(15, color).pos(Pos::new(HPos::Left, VPos::Center));
@@ -184,7 +183,7 @@ fn draw_legend(area: &Area<'_>, mut ends: Vec<((i32, i32), &str, RGBColor)>) -> 
     Ok(())
 }
 
-/// Lines cross, so each has a color of its own.
+/// Returns a distinct color for each line, because lines cross.
 fn color(subject: &str) -> RGBColor {
     match subject {
         FLOOR => INK,
@@ -199,10 +198,10 @@ fn color(subject: &str) -> RGBColor {
     }
 }
 
-fn is_ours(subject: &str) -> bool {
+fn is_floodwall_type(subject: &str) -> bool {
     ["bulkhead", "sharded", "floodwall"]
         .iter()
-        .any(|ours| subject.starts_with(ours))
+        .any(|name| subject.starts_with(name))
 }
 
 fn text(size: i32, color: RGBColor) -> TextStyle<'static> {

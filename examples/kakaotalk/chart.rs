@@ -1,4 +1,4 @@
-//! A picture of an incident: utilization, who is blocked, and who succeeds, over time.
+//! A chart of a run: utilization, rejections and successes over time.
 
 use std::error::Error;
 use std::ops::Range;
@@ -9,14 +9,14 @@ use plotters::coord::Shift;
 use plotters::prelude::*;
 
 use crate::incidents::RAMP;
-use crate::play::{Played, Trace};
+use crate::run::{Run, Trace};
 use crate::traffic::Timeline;
 
 type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
 
 const SIZE: (u32, u32) = (960, 840);
 const FONT: &str = "sans-serif";
-/// From the left edge to the axis.
+/// Width left of the axis.
 const MARGIN: i32 = 70;
 
 const INK: RGBColor = RGBColor(51, 54, 64);
@@ -27,7 +27,7 @@ const BLUE: RGBColor = RGBColor(27, 100, 180);
 const GREEN: RGBColor = RGBColor(26, 140, 96);
 const RED: RGBColor = RGBColor(212, 68, 46);
 
-/// One of the three, one above the other.
+/// One of the three panels.
 struct Panel {
     title: &'static str,
     top: f64,
@@ -35,14 +35,14 @@ struct Panel {
     notes: Vec<Note>,
 }
 
-/// A line, and its name in its color.
+/// A line with its name and color.
 struct Line {
     name: &'static str,
     color: RGBColor,
     points: Vec<(f64, f64)>,
 }
 
-/// A few words at a place, and a dashed line below them if it is worth one.
+/// A text at a point, with an optional dashed line below it.
 struct Note {
     text: String,
     color: RGBColor,
@@ -50,28 +50,28 @@ struct Note {
     underlined: bool,
 }
 
-/// Draws the picture of an incident into a folder.
-pub(crate) fn draw(played: &Played, folder: &Path) -> Result<(), Box<dyn Error>> {
-    let path = folder.join(played.name).with_extension("svg");
+/// Draws the chart of a run into a folder.
+pub(crate) fn draw(run: &Run, folder: &Path) -> Result<(), Box<dyn Error>> {
+    let path = folder.join(run.name).with_extension("svg");
     let root = SVGBackend::new(&path, SIZE).into_drawing_area();
     root.fill(&WHITE)?;
     let title = format!(
         "{}: {} on 100 threads, {}",
-        played.incident, played.storm.size, played.server
+        run.incident, run.storm.size, run.server
     );
     let root = root
         .margin(10, 0, 0, 0)
         .titled(&title, (FONT, 22).into_font().color(&INK))?;
-    let panels = [utilization(played), blocked(played), successes(played)];
+    let panels = [utilization(run), rejected(run), successes(run)];
     for (area, panel) in root.split_evenly((panels.len(), 1)).iter().zip(panels) {
-        draw_panel(area, panel, played)?;
+        draw_panel(area, panel, run)?;
     }
     root.present()?;
     Ok(())
 }
 
-/// What requests saw when they arrived: Poisson arrivals see time averages.
-fn utilization(played: &Played) -> Panel {
+/// Plots the utilization seen by arriving requests. Poisson arrivals see time averages.
+fn utilization(run: &Run) -> Panel {
     let seen = |traces: &[&Trace]| {
         let sum: f64 = traces.iter().map(|trace| trace.utilization).sum();
         100.0 * sum / traces.len() as f64
@@ -79,17 +79,17 @@ fn utilization(played: &Played) -> Panel {
     let line = Line {
         name: "all classes",
         color: INK,
-        points: over_time(played, |trace| Some(trace.due), seen),
+        points: over_time(run, |trace| Some(trace.due), seen),
     };
-    let Range { start, end } = played.timeline.storm();
+    let Range { start, end } = run.timeline.storm();
     let (start, end) = (start.as_secs_f64(), end.as_secs_f64());
     let mut notes = vec![Note {
-        text: played.storm.name.into(),
+        text: run.storm.name.into(),
         color: STORM_NAME,
         at: (start, 0.0),
         underlined: false,
     }];
-    if let Some(what) = played.sheds {
+    if let Some(what) = run.sheds {
         let edge = |text, utilization| Note {
             text,
             color: RED,
@@ -100,36 +100,36 @@ fn utilization(played: &Played) -> Panel {
         notes.push(edge(format!("all {what} shed above"), RAMP.1));
     }
     Panel {
-        title: "threads at work, %",
+        title: "threads in use, %",
         top: 100.0,
         lines: vec![line],
         notes,
     }
 }
 
-/// The share of background logins, which are the last class everywhere, that did not get in.
-fn blocked(played: &Played) -> Panel {
-    let login = played.classes.len() - 1;
+/// Plots the share of background logins, the last class of every scenario, that were rejected.
+fn rejected(run: &Run) -> Panel {
+    let login = run.classes.len() - 1;
     let share = |traces: &[&Trace]| {
-        let blocked = traces.iter().filter(|trace| !trace.admitted).count();
-        100.0 * blocked as f64 / traces.len() as f64
+        let rejected = traces.iter().filter(|trace| !trace.admitted).count();
+        100.0 * rejected as f64 / traces.len() as f64
     };
     let logins = |trace: &Trace| (trace.class == login).then_some(trace.due);
     Panel {
-        title: "blocked, %",
+        title: "rejected, %",
         top: 100.0,
         lines: vec![Line {
-            name: played.classes[login],
-            color: color(played.classes[login]),
-            points: over_time(played, logins, share),
+            name: run.classes[login],
+            color: color(run.classes[login]),
+            points: over_time(run, logins, share),
         }],
         notes: vec![],
     }
 }
 
-/// How many clients per second, and of which class, got their reply in time.
-fn successes(played: &Played) -> Panel {
-    let slice = slice(played.timeline).as_secs_f64();
+/// Plots the replies per second before the clients' timeout, by class.
+fn successes(run: &Run) -> Panel {
+    let slice = slice(run.timeline).as_secs_f64();
     let line = |(class, &name): (usize, &&'static str)| {
         let replied = |trace: &Trace| {
             trace
@@ -139,10 +139,10 @@ fn successes(played: &Played) -> Panel {
         Line {
             name,
             color: color(name),
-            points: over_time(played, replied, |traces| traces.len() as f64 / slice),
+            points: over_time(run, replied, |traces| traces.len() as f64 / slice),
         }
     };
-    let lines: Vec<_> = played.classes.iter().enumerate().map(line).collect();
+    let lines: Vec<_> = run.classes.iter().enumerate().map(line).collect();
     let heights = lines
         .iter()
         .flat_map(|line| &line.points)
@@ -155,21 +155,21 @@ fn successes(played: &Played) -> Panel {
     }
 }
 
-/// Slices of time begin and end where the storm does.
+/// Returns the width of a time slice. The storm begins and ends at edges of slices.
 fn slice(timeline: Timeline) -> Duration {
-    timeline.calm / 8
+    timeline.normal / 8
 }
 
-/// Puts each trace in the slice of time that `when` says, and shows each slice as a step as high as
-/// `height` says, over seconds.
+/// Groups traces into time slices by `when`, and returns a step of height `height` for each slice,
+/// over seconds.
 fn over_time(
-    played: &Played,
+    run: &Run,
     when: impl Fn(&Trace) -> Option<Duration>,
     height: impl Fn(&[&Trace]) -> f64,
 ) -> Vec<(f64, f64)> {
-    let (slice, end) = (slice(played.timeline), played.timeline.end());
+    let (slice, end) = (slice(run.timeline), run.timeline.end());
     let mut slices = vec![vec![]; end.div_duration_f64(slice).ceil() as usize];
-    for trace in &played.traces {
+    for trace in &run.traces {
         if let Some(at) = when(trace).filter(|&at| at < end) {
             slices[at.div_duration_f64(slice) as usize].push(trace);
         }
@@ -180,24 +180,24 @@ fn over_time(
         [(begin, height), (begin + seconds, height)]
     };
     let steps = slices.iter().enumerate().flat_map(step);
-    // The share of nothing is no number.
+    // The share of an empty slice is NaN.
     steps.filter(|(_, height)| height.is_finite()).collect()
 }
 
 fn color(class: &str) -> RGBColor {
     match class {
         "message" => BLUE,
-        "wanted login" => GREEN,
+        "user login" => GREEN,
         _ => RED,
     }
 }
 
-fn draw_panel(area: &Area<'_>, panel: Panel, played: &Played) -> Result<(), Box<dyn Error>> {
+fn draw_panel(area: &Area<'_>, panel: Panel, run: &Run) -> Result<(), Box<dyn Error>> {
     let (caption, area) = area.split_vertically(26);
     draw_caption(&caption, &panel)?;
 
     let text = (FONT, 14).into_font().color(&INK);
-    let seconds = played.timeline.end().as_secs_f64();
+    let seconds = run.timeline.end().as_secs_f64();
     let mut chart = ChartBuilder::on(&area)
         .margin_right(20)
         .margin_bottom(6)
@@ -205,7 +205,7 @@ fn draw_panel(area: &Area<'_>, panel: Panel, played: &Played) -> Result<(), Box<
         .y_label_area_size(MARGIN)
         .build_cartesian_2d(0.0..seconds, 0.0..panel.top)?;
 
-    let Range { start, end } = played.timeline.storm();
+    let Range { start, end } = run.timeline.storm();
     let (start, end) = (start.as_secs_f64(), end.as_secs_f64());
     let storm = [(start, 0.0), (end, panel.top)];
     chart.draw_series([Rectangle::new(storm, STORM.filled())])?;
@@ -247,7 +247,7 @@ fn draw_panel(area: &Area<'_>, panel: Panel, played: &Played) -> Result<(), Box<
     Ok(())
 }
 
-/// What the panel shows, in bold, and the names of its lines in their colors.
+/// Draws the title of the panel in bold and the names of its lines in their colors.
 fn draw_caption(area: &Area<'_>, panel: &Panel) -> Result<(), Box<dyn Error>> {
     const MIDDLE: i32 = 13;
     let title = (FONT, 15, FontStyle::Bold).into_font().color(&INK);

@@ -1,4 +1,4 @@
-//! Plays an incident in real time, and writes down what became of every request.
+//! Runs a scenario in real time and records the outcome of every request.
 
 use std::thread::sleep;
 use std::time::{Duration, Instant};
@@ -7,42 +7,42 @@ use crossbeam_channel::unbounded;
 use floodwall::Class;
 use indicatif::ProgressBar;
 
-use crate::incidents::{Row, Storm};
+use crate::incidents::{Scenario, Storm};
 use crate::server::Server;
 use crate::traffic::{self, Request, Timeline};
 
 /// How long a client waits for its reply.
-const PATIENCE: Duration = Duration::from_secs(1);
+const CLIENT_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// Where incidents are played, one after the other.
-pub(crate) struct Stage {
+/// Runs scenarios one after another.
+pub(crate) struct Runner {
     timeline: Timeline,
     seed: u64,
     progress: ProgressBar,
 }
 
-/// What became of one request. Times are since the beginning of its incident.
+/// The outcome of one request. Times are since the start of the run.
 pub(crate) struct Trace {
     pub(crate) due: Duration,
-    /// When it was sent, which should be when it was due.
+    /// When it was sent; ideally `due`.
     pub(crate) sent: Duration,
     pub(crate) class: usize,
-    /// What it saw when it arrived, itself not counted.
+    /// The utilization on arrival, without this request.
     pub(crate) utilization: f64,
     pub(crate) admitted: bool,
     pub(crate) replied: Option<Duration>,
 }
 
 impl Trace {
-    /// Whether the reply came while the client still waited for it.
+    /// Returns `true` if the reply came before the client's timeout.
     pub(crate) fn succeeded(&self) -> bool {
         self.replied
-            .is_some_and(|replied| replied <= self.due + PATIENCE)
+            .is_some_and(|replied| replied <= self.due + CLIENT_TIMEOUT)
     }
 }
 
-/// An incident that is over.
-pub(crate) struct Played {
+/// A finished run of a scenario.
+pub(crate) struct Run {
     pub(crate) name: &'static str,
     pub(crate) incident: &'static str,
     pub(crate) storm: Storm,
@@ -54,46 +54,46 @@ pub(crate) struct Played {
     pub(crate) traces: Vec<Trace>,
 }
 
-impl Stage {
-    /// A stage for so many plays.
-    pub(crate) fn new(timeline: Timeline, seed: u64, progress: ProgressBar, plays: usize) -> Self {
-        progress.set_length(in_millis(timeline.end()) * plays as u64);
-        // With a ticker, it is the ticker's thread that draws, and never the one that sends.
+impl Runner {
+    /// Creates a runner for `runs` runs.
+    pub(crate) fn new(timeline: Timeline, seed: u64, progress: ProgressBar, runs: usize) -> Self {
+        progress.set_length(in_millis(timeline.end()) * runs as u64);
+        // The ticker's thread draws the bar, so drawing never delays the sending thread.
         progress.enable_steady_tick(Duration::from_millis(100));
-        Stage {
+        Runner {
             timeline,
             seed,
             progress,
         }
     }
 
-    /// Plays one row of the table, until all that was begun is done.
-    pub(crate) fn play<C>(&mut self, row: &Row<C>) -> Played
+    /// Runs one scenario and waits for the requests in progress.
+    pub(crate) fn run<C>(&mut self, scenario: &Scenario<C>) -> Run
     where
         C: Class + for<'a> From<&'a Request>,
     {
-        let Row { storm, design, .. } = *row;
-        let message = format!("{}, {}", row.incident, design.name);
+        let Scenario { storm, design, .. } = *scenario;
+        let message = format!("{}, {}", scenario.incident, design.name);
         self.progress.set_message(message);
         let before = self.progress.position();
         self.seed = self.seed.wrapping_add(1);
         let requests = traffic::requests(self.timeline, storm.load, self.seed);
 
-        let server = Server::open(&design.door);
+        let server = Server::start(&design.policy);
         let (replies, inbox) = unbounded();
         let mut traces = Vec::with_capacity(requests.len());
-        let begin = Instant::now();
+        let start = Instant::now();
         for (number, request) in requests.iter().enumerate() {
             let Request { due, work, .. } = *request;
-            traffic::wait_until(begin + due);
-            let sent = begin.elapsed();
+            traffic::wait_until(start + due);
+            let sent = start.elapsed();
             let class = C::from(request);
-            let utilization = design.door.utilization();
+            let utilization = design.policy.utilization();
             let replies = replies.clone();
-            let admitted = server.offer(class, move |began| {
-                // The backend answers when it answers, however late this thread was awake.
+            let admitted = server.submit(class, move |began| {
+                // The backend's reply is due at a fixed instant, even if this thread woke up late.
                 sleep((began + work).saturating_duration_since(Instant::now()));
-                let reply = (number, begin.elapsed());
+                let reply = (number, start.elapsed());
                 replies.send(reply).expect("the inbox outlives the server");
             });
             traces.push(Trace {
@@ -107,14 +107,14 @@ impl Stage {
             self.progress.set_position(before + in_millis(due));
         }
         drop(server);
-        assert_eq!(design.door.utilization(), 0.0, "a permit was lost");
+        assert_eq!(design.policy.utilization(), 0.0, "a permit was lost");
 
         for (number, replied) in inbox.try_iter() {
             traces[number].replied = Some(replied);
         }
-        Played {
-            name: row.name,
-            incident: row.incident,
+        Run {
+            name: scenario.name,
+            incident: scenario.incident,
             storm,
             server: design.name,
             classes: C::NAMES,
@@ -125,8 +125,8 @@ impl Stage {
         }
     }
 
-    /// The end: takes the progress bar away.
-    pub(crate) fn close(self) {
+    /// Clears the progress bar.
+    pub(crate) fn finish(self) {
         self.progress.finish_and_clear();
     }
 }
