@@ -456,7 +456,7 @@ mod owned {
     fn owned_permit_is_send_sync_and_unwind_safe() {
         assert_send_sync_and_unwind_safe::<OwnedPermit<Bulkhead>>();
         assert_send_sync_and_unwind_safe::<OwnedPermit<Floodwall<Kind>>>();
-        // An owned permit holds no value of the class type, as above.
+        // An owned permit holds no value of the class type.
         assert_send_sync_and_unwind_safe::<OwnedPermit<Floodwall<*const ()>>>();
     }
 }

@@ -1,4 +1,4 @@
-//! `ShardedBulkhead`: its count is exact, and no permit is lost, whichever shards are used.
+//! `ShardedBulkhead`: its count is exact, and no permit is lost, on any shard.
 #![cfg(feature = "std")]
 
 mod common;

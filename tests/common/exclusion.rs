@@ -25,7 +25,7 @@ impl PlainCounter {
     }
 
     pub fn add_one(&self) {
-        // SAFETY: as above.
+        // SAFETY: the caller has exclusive access, as stated at `Sync`.
         unsafe { *self.0.get() += 1 }
     }
 

@@ -48,7 +48,7 @@ macro_rules! for_each_count {
 }
 pub(crate) use for_each_count;
 
-/// The most permits that a class can hold, by the number of classes.
+/// The maximum permits of a class, by the number of classes.
 pub const LANE_MAX: [u32; 9] = {
     const fn ones(bits: u32) -> u32 {
         (1 << bits) - 1

@@ -1,4 +1,4 @@
-//! What decides an admission, and what a rejection reports.
+//! Decisions of an admission, and the reasons that rejections report.
 
 use floodwall::{AdmitOptions, Curve, Draw, Floodwall, Reason, Rejection, Rule, Share};
 

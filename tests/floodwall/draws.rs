@@ -1,4 +1,4 @@
-//! The golden-ratio sequences of a wall: each class is shed evenly, whatever order requests come in.
+//! The golden-ratio sequences of a wall: each class is shed evenly, in any order of requests.
 //!
 //! The pressure alone decides here, because no permit is held.
 

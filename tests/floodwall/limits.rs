@@ -1,4 +1,4 @@
-//! The largest numbers that lanes hold, and the fewest and the most classes: adjacent lanes keep
+//! The largest numbers that lanes hold, and the smallest and largest class counts: adjacent lanes keep
 //! their values.
 
 use std::array;
@@ -37,7 +37,7 @@ fn class_can_hold_exactly_its_lane_maximum() {
     for_each_count!(check);
 }
 
-/// Whatever a class holds and requests, it gets all of it or nothing, and no other class changes.
+/// An admission acquires all requested permits or none, and changes no other class.
 #[test]
 fn request_never_changes_another_lane() {
     fn check<const COUNT: usize>() {

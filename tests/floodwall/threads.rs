@@ -1,7 +1,7 @@
-//! Real threads show what the models do not: many threads that start and exit, on processors where a
-//! compare-exchange can fail spuriously.
+//! Stress tests for cases that the loom models do not cover: many threads that start and exit, on
+//! processors where a compare-exchange can fail spuriously.
 //!
-//! No test waits for time to pass. What they check holds under every schedule. A bug shows only by
+//! No test waits for time to pass, and each assertion holds under every schedule. A bug shows only by
 //! chance, so the tests make many calls.
 
 use std::array;
@@ -169,11 +169,11 @@ fn counters_include_admissions_in_thread_local_destructors() {
     assert_eq!(WALL.snapshot().classes()[0].admitted, total);
 }
 
-/// Checks, during rule updates, what holds under all of the rules.
+/// The assertions hold under each of the rules, so they hold during updates.
 #[test]
 fn limits_and_guarantees_hold_during_rule_updates() {
     const GUARANTEE: u32 = 2;
-    // The capacity always covers the guarantee and the most that the other classes ever hold.
+    // The capacity always covers the guarantee and the maximum of the other classes.
     let rules = |capacity, login: u32, batch: u32, curve| {
         let message = Kind::Message.rule(Share::exactly(GUARANTEE));
         let login = Kind::Login.rule(Share::at_most(login));
@@ -225,7 +225,7 @@ fn limits_and_guarantees_hold_during_rule_updates() {
     assert_eq!(wall.rules(), all_rules[updates[0] % 3]);
 }
 
-/// A step at 0.5 lets the class borrow half of the pool and no more, whichever thread loses a race.
+/// A step at 0.5 limits borrowing to half of the pool, even if an admission loses a race and retries.
 #[test]
 fn no_class_borrows_past_its_curve() {
     let rule = |kind: Kind| kind.rule(Share::at_most(8)).shed(Curve::step(0.5));
@@ -246,7 +246,7 @@ fn no_class_borrows_past_its_curve() {
     assert_eq!(wall.utilization(), 0.0);
 }
 
-/// Each retry uses the same sample, so a race changes no answer.
+/// Each retry uses the same sample, so a lost race does not change the answer.
 #[test]
 fn retried_admission_keeps_its_draw() {
     let rule = |kind: Kind| {
