@@ -1,11 +1,13 @@
 //! One limit, on one atomic word.
 
+pub(crate) mod sharded;
+
 use core::fmt;
 
 use crossbeam_utils::CachePadded;
 
 use crate::permit::Permit;
-use crate::ratio::Ratio;
+use crate::shed::utilization::Utilization;
 use crate::sync::{AtomicU64, Ordering, constructor};
 
 #[cfg(feature = "alloc")]
@@ -28,8 +30,8 @@ const fn with_limit(word: u64, limit: u32) -> u64 {
     (limit as u64) << LIMIT_SHIFT | (word & IN_USE)
 }
 
-/// One limit: at most so many permits are out at any instant, and whoever comes beyond that is
-/// turned away at once.
+/// A limit on concurrent work: at most `limit` permits are in use at any instant, and a request beyond that is rejected
+/// at once.
 ///
 /// With a limit of 1 it is a try-lock.
 ///
@@ -46,18 +48,18 @@ const fn with_limit(word: u64, limit: u32) -> u64 {
 /// # Ok::<(), floodwall::Full>(())
 /// ```
 pub struct Bulkhead {
-    /// | bits   | meaning        | changed by                  |
-    /// |--------|----------------|-----------------------------|
-    /// | 32..64 | limit          | `set_limit`                 |
+    /// | bits   | meaning        | changed by                   |
+    /// |--------|----------------|------------------------------|
+    /// | 32..64 | limit          | `set_limit`                  |
     /// | 0..32  | permits in use | `try_acquire`, `Permit` drop |
     ///
-    /// It counts up: lowering the limit below what is in use is one store, with no debt to track.
+    /// It counts permits in use, not free ones, so a limit can be lowered below what is in use without a debt.
     word: CachePadded<AtomicU64>,
 }
 
 impl Bulkhead {
     constructor! {
-        /// A bulkhead of `limit` permits. Zero is legal: everything is turned away.
+        /// Creates a bulkhead of `limit` permits. If the limit is 0, every request is rejected.
         #[must_use]
         pub const fn new(limit: u32) -> Self {
             Bulkhead {
@@ -66,25 +68,27 @@ impl Bulkhead {
         }
     }
 
-    /// Takes one permit, or says at once that none is free.
+    /// Acquires one permit without waiting.
+    ///
+    /// The permit is released when it is dropped, on any thread.
     ///
     /// # Errors
-    /// [`Full`] if as many permits as the limit were out, in a state no older than anything that
-    /// happens-before the call.
+    /// [`Full`] if no permit was free, in a state no older than anything that happens-before the call.
     ///
     /// # Progress
-    /// Lock-free: it tries again only when another thread took, gave back or changed the limit
-    /// meanwhile (or where the processor lets a compare-exchange fail without a reason). Turning
-    /// away, if it is full at first sight, is one load and no write.
+    /// Lock-free: retries only if another thread acquired or released a permit or changed the limit concurrently, or if
+    /// the processor's compare-exchange failed spuriously. If the first load finds no free permit, the rejection is that
+    /// load and no write.
     ///
     /// # Memory ordering
-    /// Everything done under permits already given back happens-before a take.
+    /// Everything done under permits that were released before happens-before the acquire.
     #[inline]
     pub fn try_acquire(&self) -> Result<Permit<'_>, Full> {
         self.try_acquire_many(1)
     }
 
-    /// Takes `permits` permits at once, or none. Zero permits are always there, and hold nothing.
+    /// Acquires `permits` permits without waiting, or none. A request for zero permits always succeeds and holds
+    /// nothing.
     ///
     /// # Errors
     /// [`Full`] if fewer than `permits` were free, as in [`try_acquire`](Self::try_acquire).
@@ -95,28 +99,27 @@ impl Bulkhead {
     /// # Examples
     /// ```
     /// # use floodwall::Bulkhead;
-    /// let room = Bulkhead::new(3);
-    /// let _two = room.try_acquire_many(2)?;
-    /// assert!(room.try_acquire_many(2).is_err());
-    /// assert_eq!(room.available_permits(), 1);
+    /// let bulkhead = Bulkhead::new(3);
+    /// let _two = bulkhead.try_acquire_many(2)?;
+    /// assert!(bulkhead.try_acquire_many(2).is_err());
+    /// assert_eq!(bulkhead.available_permits(), 1);
     /// # Ok::<(), floodwall::Full>(())
     /// ```
     #[inline]
     pub fn try_acquire_many(&self, permits: u32) -> Result<Permit<'_>, Full> {
         let unit = u64::from(permits);
-        // ORDERING: Relaxed, for nothing is read on its strength: a stale word can only make the
-        // compare-exchange fail, and a refusal needs no more than coherence gives, a value no
-        // older than what happens-before the call.
+        // ORDERING: Relaxed: a stale word can only make the compare-exchange fail, and a rejection needs no more than
+        // coherence gives: a value no older than anything that happens-before the call.
         let mut word = self.word.load(Ordering::Relaxed);
         loop {
-            // The word as it would be; what is in use would be less than `permits` if it wrapped round.
+            // If the count in use overflows, it becomes less than `permits`.
             let next = word.wrapping_add(unit);
             let is_full = in_use(next) > limit(next) || in_use(next) < permits;
             if is_full && permits > 0 {
                 return Err(Full::new(permits, word));
             }
-            // ORDERING: Acquire pairs with the Release of the permits that were given back, and
-            // with that of `set_limit`. On failure Relaxed, as for the load above.
+            // ORDERING: Acquire: pairs with the Release of released permits and of `set_limit`; required because the
+            // acquire promises to see what was done before both. Relaxed on failure: as for the load.
             match self
                 .word
                 .compare_exchange_weak(word, next, Ordering::Acquire, Ordering::Relaxed)
@@ -127,7 +130,7 @@ impl Bulkhead {
         }
     }
 
-    /// [`try_acquire`](Self::try_acquire) with a permit that holds the bulkhead itself.
+    /// Acquires one permit as [`try_acquire`](Self::try_acquire) does. The permit holds the [`Arc`] of the bulkhead.
     ///
     /// # Errors
     /// As [`try_acquire`](Self::try_acquire).
@@ -155,42 +158,41 @@ impl Bulkhead {
     /// As [`try_acquire`](Self::try_acquire); then `f` is not called.
     ///
     /// # Panics
-    /// If `f` does; the permit is given back all the same.
+    /// If `f` panics; the permit is released in that case too.
     #[inline]
     pub fn call<R>(&self, f: impl FnOnce() -> R) -> Result<R, Full> {
         let _permit = self.try_acquire()?;
         Ok(f())
     }
 
-    /// The most permits that may be out.
+    /// Returns the limit.
     #[must_use]
     pub fn limit(&self) -> u32 {
         limit(self.load())
     }
 
-    /// Changes the limit. Nobody loses a permit: below what is in use, nothing is admitted until
-    /// enough has been given back.
+    /// Changes the limit. No permit is revoked: below what is in use, no permit is issued until enough are released.
     ///
     /// # Progress
     /// Lock-free.
     ///
     /// # Memory ordering
-    /// What precedes the change happens-before every take that comes after it.
+    /// Everything that precedes the change happens-before every acquire under the new limit.
     ///
     /// # Examples
     /// ```
     /// # use floodwall::Bulkhead;
-    /// let room = Bulkhead::new(1);
-    /// let _permit = room.try_acquire()?;
-    /// room.set_limit(0);
-    /// assert_eq!((room.in_use(), room.available_permits()), (1, 0));
+    /// let bulkhead = Bulkhead::new(1);
+    /// let _permit = bulkhead.try_acquire()?;
+    /// bulkhead.set_limit(0);
+    /// assert_eq!((bulkhead.in_use(), bulkhead.available_permits()), (1, 0));
     /// # Ok::<(), floodwall::Full>(())
     /// ```
     pub fn set_limit(&self, limit: u32) {
-        // ORDERING: Relaxed, for the value is only what the compare-exchange starts from.
+        // ORDERING: Relaxed: a stale word can only make the compare-exchange fail.
         let mut word = self.word.load(Ordering::Relaxed);
-        // ORDERING: Release pairs with the Acquire of the takes under the new limit. On failure
-        // Relaxed, as for the load above.
+        // ORDERING: Release: pairs with the Acquire of an acquire under the new limit; required for the promise above.
+        // Relaxed on failure: as for the load.
         while let Err(now) = self.word.compare_exchange_weak(
             word,
             with_limit(word, limit),
@@ -201,37 +203,36 @@ impl Bulkhead {
         }
     }
 
-    /// How many permits are out.
+    /// Returns the permits in use.
     ///
     /// # Progress
     /// Wait-free: one load.
     ///
     /// # Memory ordering
-    /// What was done under a permit that this no longer counts happens-before its return: a drain
-    /// that is seen is over.
+    /// Everything done under a permit that is no longer counted happens-before the return: if the count has dropped to
+    /// zero, the work of those permits is visible.
     #[must_use]
     pub fn in_use(&self) -> u32 {
         in_use(self.load())
     }
 
-    /// How many more could be taken now: limit less in use, zero while a lowered limit drains.
+    /// Returns the free permits: limit less in use, and zero while a lowered limit drains.
     #[must_use]
     pub fn available_permits(&self) -> u32 {
         let word = self.load();
         limit(word).saturating_sub(in_use(word))
     }
 
-    /// Permits in use / limit: in 0..=1, above 1 only while a lowered limit drains, and 1 if the
-    /// limit is 0.
+    /// Returns permits in use / limit: at most 1, except while a lowered limit drains; 1 if the limit is 0.
     #[must_use]
     pub fn utilization(&self) -> f64 {
         let word = self.load();
-        Ratio::new(in_use(word).into(), limit(word).into()).value()
+        Utilization::new(in_use(word).into(), limit(word).into()).value()
     }
 
     fn load(&self) -> u64 {
-        // ORDERING: Acquire pairs with the Release of permits given back and of `set_limit`: what
-        // the caller sees gone is over, what it sees changed was prepared.
+        // ORDERING: Acquire: pairs with the Release of released permits and of `set_limit`; required because a reader
+        // that no longer counts a permit must see its work, and a reader of a new limit what preceded the change.
         self.word.load(Ordering::Acquire)
     }
 }
@@ -246,11 +247,11 @@ impl fmt::Debug for Bulkhead {
     }
 }
 
-/// Why a [`Bulkhead`] turned somebody away: so many were requested for, with so many in use of so many.
+/// Error returned when a [`Bulkhead`] or a [`ShardedBulkhead`](crate::ShardedBulkhead) has too few free permits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Full {
-    /// Permits requested for.
+    /// Permits requested.
     pub requested: u32,
     /// Permits in use at that instant.
     pub in_use: u32,
@@ -277,12 +278,12 @@ impl fmt::Display for Full {
             limit,
         } = *self;
         write!(f, "full: {in_use} of {limit} permits in use")?;
-        unless_one(requested, f)
+        write_requested(requested, f)
     }
 }
 
-/// How many were requested for, where that is not one, as it mostly is.
-pub(crate) fn unless_one(requested: u32, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+/// Writes the number of permits requested, unless it is 1, the usual case.
+pub(crate) fn write_requested(requested: u32, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     match requested {
         1 => Ok(()),
         requested => write!(f, ", {requested} requested"),

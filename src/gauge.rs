@@ -1,18 +1,21 @@
-//! Active / capacity, for pools that count activity by themselves.
+//! Utilization of a pool that counts its activity by itself.
+
+pub(crate) mod peak;
+pub(crate) mod worker;
 
 use core::fmt;
 
 use crossbeam_utils::CachePadded;
 
-use crate::peak::Peak;
-use crate::ratio::Ratio;
+use self::peak::Peak;
+use crate::shed::utilization::Utilization;
 use crate::sync::stat::AtomicU32;
 use crate::sync::{AtomicU64, Ordering, constructor};
 
-/// How much of a pool is active: a number to read, not a limit. Nobody is turned away.
+/// A lock-free utilization gauge: active / capacity. It counts and limits nothing.
 ///
-/// A [`Floodwall`](crate::Floodwall) has a utilization of its own; a gauge is for a pool that is
-/// bounded by other means, to feed a [`Shedder`](crate::Shedder) or a dashboard.
+/// A [`Floodwall`](crate::Floodwall) has its own utilization. A gauge is for a pool that is bounded by other means, and
+/// feeds a [`Shedder`](crate::Shedder) or a dashboard.
 ///
 /// # Examples
 /// ```
@@ -26,9 +29,9 @@ use crate::sync::{AtomicU64, Ordering, constructor};
 /// assert_eq!((WORKERS.active(), WORKERS.peak()), (0, 1));
 /// ```
 pub struct Gauge {
-    /// How many are active: 64 bits, so that no number of forgotten guards can make it overflow.
+    /// The number of guards. 64 bits, so that no number of forgotten guards makes it overflow.
     active: CachePadded<AtomicU64>,
-    /// What is seldom written, away from what always is.
+    /// The fields that are seldom written, on a cache line of their own.
     rest: CachePadded<Rest>,
 }
 
@@ -39,7 +42,7 @@ struct Rest {
 
 impl Gauge {
     constructor! {
-        /// A gauge of a pool of `capacity` threads.
+        /// Creates a gauge for a pool of `capacity` threads.
         #[must_use]
         pub const fn new(capacity: u32) -> Self {
             Gauge {
@@ -55,59 +58,59 @@ impl Gauge {
     /// Counts the caller as active until the guard is dropped.
     ///
     /// # Progress
-    /// Wait-free where the processor has fetch-and-add. A new peak costs one more.
+    /// Wait-free on processors with an atomic fetch-and-add, unless the count is a new peak: that is one `fetch_max`, a
+    /// compare-exchange loop on x86-64.
     #[inline]
     pub fn enter(&self) -> GaugeGuard<'_> {
-        // ORDERING: Relaxed, for entering shows nothing to anybody; it is leaving that does.
+        // ORDERING: Relaxed: entering publishes nothing; only the drop of the guard does.
         let now = self.active.fetch_add(1, Ordering::Relaxed) + 1;
         self.rest.peak.raise(saturate(now));
         GaugeGuard { gauge: self }
     }
 
-    /// How many are active.
+    /// Returns the number of active callers.
     ///
     /// # Progress
     /// Wait-free: one load.
     ///
     /// # Memory ordering
-    /// What was done by those that this no longer counts happens-before its return.
+    /// Everything done by callers that are no longer counted happens-before the return.
     #[must_use]
     pub fn active(&self) -> u32 {
-        // ORDERING: Acquire pairs with the Release in the drop of `GaugeGuard`.
+        // ORDERING: Acquire: pairs with the Release in the drop of `GaugeGuard`; required for the promise above.
         saturate(self.active.load(Ordering::Acquire))
     }
 
-    /// The capacity that utilization is measured against.
+    /// Returns the capacity that utilization is measured against.
     #[must_use]
     pub fn capacity(&self) -> u32 {
-        // ORDERING: Relaxed: a number by itself, which vouches for nothing else.
+        // ORDERING: Relaxed: the number publishes nothing else.
         self.rest.capacity.load(Ordering::Relaxed)
     }
 
-    /// Changes the capacity. Nothing that is active is touched.
+    /// Changes the capacity. The active callers stay counted.
     pub fn set_capacity(&self, capacity: u32) {
-        // ORDERING: Relaxed, as in `capacity`.
+        // ORDERING: Relaxed: as in `capacity`.
         self.rest.capacity.store(capacity, Ordering::Relaxed);
     }
 
-    /// Active / capacity: above 1 if more are active than the capacity says, and 1 if the capacity
-    /// is 0.
+    /// Returns active / capacity: above 1 if more callers are active than the capacity, and 1 if the capacity is 0.
     ///
     /// # Progress
-    /// Wait-free: two loads. A change of the capacity meanwhile counts as before or after.
+    /// Wait-free: two loads. A concurrent change of the capacity is either seen or not.
     #[must_use]
     pub fn utilization(&self) -> f64 {
-        Ratio::new(self.active().into(), self.capacity().into()).value()
+        Utilization::new(self.active().into(), self.capacity().into()).value()
     }
 
-    /// The most that were active at once since the last [`take_peak`](Self::take_peak).
+    /// Returns the highest number of active callers since the last [`take_peak`](Self::take_peak).
     #[must_use]
     pub fn peak(&self) -> u32 {
-        // Never less than what is active, not even between the two steps of `take_peak`.
+        // Never below the active count, also between the two steps of a concurrent `take_peak`.
         self.rest.peak.get().max(self.active())
     }
 
-    /// The peak; a new one begins with what is active now.
+    /// Returns the peak and restarts it at the number of callers that are active now.
     pub fn take_peak(&self) -> u32 {
         self.rest.peak.take(|| self.active())
     }
@@ -127,8 +130,8 @@ fn saturate(count: u64) -> u32 {
     u32::try_from(count).unwrap_or(u32::MAX)
 }
 
-/// Counts as active on a [`Gauge`] until it is dropped, on whatever thread; for good, if it is
-/// forgotten.
+/// A guard that counts as active on a [`Gauge`] until it is dropped, on any thread. A guard that is forgotten counts for
+/// good.
 #[must_use = "dropping the guard ends the activity immediately: bind it to a name such as `_active`"]
 pub struct GaugeGuard<'a> {
     gauge: &'a Gauge,
@@ -137,8 +140,8 @@ pub struct GaugeGuard<'a> {
 impl Drop for GaugeGuard<'_> {
     #[inline]
     fn drop(&mut self) {
-        // ORDERING: Release pairs with the Acquire in `Gauge::active`: whoever sees the count go
-        // down sees what was done while it was up.
+        // ORDERING: Release: pairs with the Acquire in `Gauge::active`; required because a reader that no longer counts
+        // this caller must see what it did.
         self.gauge.active.fetch_sub(1, Ordering::Release);
     }
 }

@@ -1,10 +1,10 @@
-#![doc = include_str!("../README.md")]
+//! Lock-free overload protection for servers with a fixed pool of threads.
 #![no_std]
 #![forbid(unsafe_code)]
 
 #[cfg(not(target_has_atomic = "64"))]
 compile_error!(
-    "floodwall keeps all that an admission must agree on in one 64-bit atomic; this target has none"
+    "floodwall keeps the state that an admission must agree on in one 64-bit atomic; this target has none"
 );
 
 #[cfg(feature = "alloc")]
@@ -13,46 +13,37 @@ extern crate alloc;
 extern crate std;
 
 mod bulkhead;
-mod calm;
-mod class;
-mod curve;
-mod draw;
+mod const_str;
 mod floodwall;
-#[cfg(feature = "serde")]
-mod form;
 mod gauge;
-mod given;
-mod lanes;
-mod peak;
 mod permit;
-mod place;
-mod ratio;
-mod rejection;
-mod rules;
-mod seats;
-mod sharded;
+#[cfg(feature = "serde")]
+mod serde;
 mod shed;
-mod snapshot;
-mod stripes;
 mod sync;
-mod text;
-mod worker_gauge;
+mod thread_slot;
 
+pub use bulkhead::sharded::{Shard, ShardedBulkhead};
 pub use bulkhead::{Bulkhead, Full};
-pub use class::{Class, MAX_CLASSES};
-pub use curve::{Curve, CurveError};
-pub use draw::Draw;
-pub use floodwall::{AdmitOptions, Floodwall};
+pub use floodwall::Floodwall;
+pub use floodwall::admission::AdmitOptions;
+pub use floodwall::class::{Class, MAX_CLASSES};
+pub use floodwall::rejection::{Reason, Rejection};
+pub use floodwall::rules::{Rule, Rules, RulesError, Share};
+pub use floodwall::snapshot::{ClassSnapshot, Snapshot};
+pub use gauge::worker::{Worker, WorkerGauge, WorkerGaugeGuard};
 pub use gauge::{Gauge, GaugeGuard};
 #[cfg(feature = "alloc")]
 pub use permit::OwnedPermit;
 pub use permit::Permit;
-pub use rejection::{Reason, Rejection};
-pub use rules::{Rule, Rules, RulesError, Share};
-pub use sharded::{Shard, ShardedBulkhead};
+pub use shed::curve::{Curve, CurveError};
+pub use shed::draw::Draw;
 pub use shed::{Shed, Shedder};
-pub use snapshot::{ClassSnapshot, Snapshot};
-pub use worker_gauge::{Worker, WorkerGauge, WorkerGaugeGuard};
 
 #[cfg(floodwall_loom)]
-pub use seats::Seats;
+pub use thread_slot::exclusive::ExclusiveSlots;
+
+/// Compiles and runs the examples of the README.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -1,37 +1,37 @@
-//! Permits: the right to occupy threads, given back on drop.
+//! Permits: the right to occupy threads, released on drop.
 
 use core::fmt;
 
 use crate::sync::{AtomicU64, Ordering};
 
-/// The right to occupy one thread (or several), borrowed from what admitted it.
+/// The right to occupy one thread, or several, borrowed from the bulkhead or wall that issued it.
 ///
-/// It is given back when it is dropped, on whatever thread that happens, and also when a panic
-/// unwinds past it. [`core::mem::forget`] keeps it for good: `in_use` shows it from then on.
+/// A permit is released when it is dropped, on any thread, also while a panic unwinds. [`core::mem::forget`] never
+/// releases it: it then counts as in use for good.
 ///
-/// # Three ways to lose it at once
-/// Each of these gives the permit back before the work begins, and no lint catches them all:
+/// # Three ways to lose a permit
+/// Each of these releases the permit before the work begins, and no lint catches all of them:
 /// ```
 /// # use floodwall::Bulkhead;
-/// # let room = Bulkhead::new(1);
+/// # let bulkhead = Bulkhead::new(1);
 /// # fn work() {}
-/// let _ = room.try_acquire();          // `_` binds nothing: write `_permit`
-/// if room.try_acquire().is_ok() {      // a temporary: write `if let Ok(_permit) = ...`
+/// let _ = bulkhead.try_acquire();          // `_` binds nothing: write `_permit`
+/// if bulkhead.try_acquire().is_ok() {      // a temporary: write `if let Ok(_permit) = ...`
 ///     work();
 /// }
-/// if let Ok(permit) = room.try_acquire() {
-///     let job = move || work();        // captures nothing that it does not name
-///     drop(permit);                    // so the permit stays behind: use `Permit::wrap`
+/// if let Ok(permit) = bulkhead.try_acquire() {
+///     let job = move || work();            // does not name the permit, so does not capture it
+///     drop(permit);                        // released before the job runs: use `Permit::wrap`
 ///     job();
 /// }
-/// # assert_eq!(room.in_use(), 0);
+/// # assert_eq!(bulkhead.in_use(), 0);
 /// ```
 ///
 /// # Progress
-/// Giving back is one `fetch_sub`: wait-free where the processor has fetch-and-add.
+/// A release is one `fetch_sub`: wait-free on processors with an atomic fetch-and-add.
 ///
 /// # Memory ordering
-/// Giving a permit back happens-before the take that reuses it.
+/// The release of a permit happens-before the acquire that reuses it.
 #[must_use = "dropping the permit releases it immediately: bind it to a name such as `_permit`"]
 pub struct Permit<'a> {
     word: &'a AtomicU64,
@@ -45,23 +45,22 @@ impl<'a> Permit<'a> {
         Permit { word, unit }
     }
 
-    /// Sends the permit along with a job: the closure runs `f` and holds the permit meanwhile.
+    /// Returns a closure that runs `f` and holds the permit while it runs, to be sent to another thread.
     ///
-    /// It is given back when `f` returns or panics, or when the closure is dropped without having
-    /// run.
+    /// The permit is released when `f` returns or panics, or when the closure is dropped without having run.
     ///
     /// # Examples
     /// ```
     /// use floodwall::Bulkhead;
     ///
-    /// static ROOM: Bulkhead = Bulkhead::new(1);
-    /// let job = ROOM.try_acquire()?.wrap(|| ROOM.in_use());
+    /// static REPORTS: Bulkhead = Bulkhead::new(1);
+    /// let job = REPORTS.try_acquire()?.wrap(|| REPORTS.in_use());
     /// assert_eq!(std::thread::spawn(job).join().unwrap(), 1);
-    /// assert_eq!(ROOM.in_use(), 0);
+    /// assert_eq!(REPORTS.in_use(), 0);
     /// # Ok::<(), floodwall::Full>(())
     /// ```
     pub fn wrap<R, F: FnOnce() -> R>(self, f: F) -> impl FnOnce() -> R + use<'a, R, F> {
-        // Whether it runs or not, what `f` holds is dropped first, under the permit.
+        // `f` comes first so that what it holds is dropped before the permit, also if the closure never runs.
         let job = (f, self);
         move || {
             let (f, _permit) = job;
@@ -69,7 +68,7 @@ impl<'a> Permit<'a> {
         }
     }
 
-    /// The permit as what it added to its word, for whoever gives it back instead.
+    /// Returns what the permit added to its word. The caller becomes responsible for the release.
     #[cfg(feature = "alloc")]
     pub(crate) fn into_unit(self) -> u64 {
         let unit = self.unit;
@@ -79,17 +78,16 @@ impl<'a> Permit<'a> {
 }
 
 #[inline]
-fn give_back(word: &AtomicU64, unit: u64) {
-    // ORDERING: Release pairs with the Acquire of the take that reuses this permit, so that it
-    // sees all that was done under it, and with the Acquire of `in_use`, so that whoever sees the
-    // permit gone does too.
+fn release(word: &AtomicU64, unit: u64) {
+    // ORDERING: Release: pairs with the Acquire of the acquire that reuses the permit, and with the Acquire of `in_use`;
+    // required because both promise to see what was done under the permit.
     word.fetch_sub(unit, Ordering::Release);
 }
 
 impl Drop for Permit<'_> {
     #[inline]
     fn drop(&mut self) {
-        give_back(self.word, self.unit);
+        release(self.word, self.unit);
     }
 }
 
@@ -104,25 +102,24 @@ pub use owned::OwnedPermit;
 
 #[cfg(feature = "alloc")]
 mod owned {
-    use super::{AtomicU64, Permit, fmt, give_back};
+    use super::{AtomicU64, Permit, fmt, release};
     use alloc::sync::Arc;
 
-    /// A [`Permit`] that holds an [`Arc`] of what it came from (a [`Bulkhead`](crate::Bulkhead)
-    /// or a [`Floodwall`](crate::Floodwall)) instead of borrowing it.
+    /// A [`Permit`] that holds an [`Arc`] of its source, a [`Bulkhead`](crate::Bulkhead) or a
+    /// [`Floodwall`](crate::Floodwall), instead of borrowing it.
     ///
-    /// All that is said of [`Permit`] holds for it too. One that is forgotten keeps its source alive
-    /// for good.
+    /// It behaves as a [`Permit`] in every other respect. An owned permit that is forgotten keeps its source alive for
+    /// good.
     #[must_use = "dropping the permit releases it immediately: bind it to a name such as `_permit`"]
     pub struct OwnedPermit<T> {
         source: Arc<T>,
-        /// Where the source keeps its word. A function instead of a trait, so that nobody needs a
-        /// bound to name an owned permit.
+        /// Returns the word of the source. A function instead of a trait, so that the type needs no bound on `T`.
         word: fn(&T) -> &AtomicU64,
         unit: u64,
     }
 
     impl<T> OwnedPermit<T> {
-        /// Takes over what `permit` holds. It must come from `source`, whose word `word` finds.
+        /// Converts `permit`, which was issued by `source`. `word` returns the word that the permit was counted in.
         pub(crate) fn new(source: &Arc<T>, word: fn(&T) -> &AtomicU64, permit: Permit<'_>) -> Self {
             debug_assert!(core::ptr::eq(permit.word, word(source)));
             OwnedPermit {
@@ -132,7 +129,7 @@ mod owned {
             }
         }
 
-        /// What [`Permit::wrap`] does, for a permit of one's own.
+        /// Returns a closure that runs `f` and holds the permit while it runs, as [`Permit::wrap`] does.
         pub fn wrap<R, F: FnOnce() -> R>(self, f: F) -> impl FnOnce() -> R + use<T, R, F> {
             let job = (f, self);
             move || {
@@ -144,7 +141,7 @@ mod owned {
 
     impl<T> Drop for OwnedPermit<T> {
         fn drop(&mut self) {
-            give_back((self.word)(&self.source), self.unit);
+            release((self.word)(&self.source), self.unit);
         }
     }
 

@@ -1,10 +1,14 @@
 //! The shedding decider: a curve that can be changed while it is asked.
 
+pub(crate) mod curve;
+pub(crate) mod draw;
+pub(crate) mod utilization;
+
 use core::fmt;
 
-use crate::curve::Curve;
-use crate::draw::Draw;
-use crate::ratio::Ratio;
+use crate::shed::curve::Curve;
+use crate::shed::draw::Draw;
+use crate::shed::utilization::Utilization;
 use crate::sync::{AtomicU64, Ordering, constructor};
 
 /// Decides who is turned away at a given utilization.
@@ -79,7 +83,7 @@ impl Shedder {
     }
 
     fn decide_by(&self, utilization: f64, draw: impl FnOnce() -> Draw) -> Result<(), Shed> {
-        let (curve, seen) = (self.curve(), Ratio::from_number(utilization));
+        let (curve, seen) = (self.curve(), Utilization::from_f64(utilization));
         if !curve.sheds(seen, draw) {
             return Ok(());
         }

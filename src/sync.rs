@@ -1,5 +1,4 @@
-//! The atomics: core's, or loom's in the models, or in one test build such as fail for no reason.
-//! Nothing else in the crate knows which.
+//! The atomics: core's; loom's in the models; in one test build, atomics that fail spuriously. No other file knows which.
 
 #[cfg(not(floodwall_loom))]
 pub(crate) use core::sync::atomic::AtomicBool;
@@ -15,8 +14,7 @@ pub(crate) use core::sync::atomic::Ordering;
 #[cfg(floodwall_spurious)]
 mod spurious;
 
-/// Atomics for statistics, which decide nothing: always core's, so that the models spend their
-/// schedules on what does.
+/// Atomics for statistics, which decide nothing. Always core's, so that the models spend no schedules on them.
 pub(crate) mod stat {
     pub(crate) use core::sync::atomic::{AtomicU32, AtomicU64};
 }
@@ -24,7 +22,7 @@ pub(crate) mod stat {
 #[cfg(not(floodwall_loom))]
 pub(crate) use crossbeam_utils::Backoff;
 
-/// Loom runs one thread at a time: whoever waits must let it choose another.
+/// Lets loom run another thread: it runs one at a time, so a spinning thread would wait forever.
 #[cfg(floodwall_loom)]
 pub(crate) struct Backoff;
 
@@ -39,8 +37,8 @@ impl Backoff {
     }
 }
 
-/// Declares a constructor that is `const`, except in the models: loom's atomics register
-/// themselves with the schedule that makes them.
+/// Declares a constructor that is `const` except in the models, because loom registers an atomic with the running
+/// schedule when it is created.
 macro_rules! constructor {
     ($(#[$attribute:meta])* $visibility:vis const fn $($rest:tt)*) => {
         $(#[$attribute])*

@@ -1,10 +1,10 @@
-//! Atomics whose `compare_exchange_weak` fails for no reason, one time in three. Other processors let it
-//! now and then, but neither loom nor an x86 ever does.
+//! Atomics whose `compare_exchange_weak` fails spuriously, one time in three. Some processors do so occasionally, but
+//! neither loom nor x86 ever does.
 
 use core::ops::Deref;
 use core::sync::atomic::{self, Ordering};
 
-use crate::draw::Draw;
+use crate::shed::draw::Draw;
 
 pub(crate) struct AtomicU64(atomic::AtomicU64);
 
@@ -20,14 +20,14 @@ impl AtomicU64 {
         success: Ordering,
         failure: Ordering,
     ) -> Result<u64, u64> {
-        if fails() {
+        if fails_spuriously() {
             return Err(self.0.load(failure));
         }
         self.0.compare_exchange_weak(current, new, success, failure)
     }
 }
 
-/// All else is core's.
+/// Everything else is core's.
 impl Deref for AtomicU64 {
     type Target = atomic::AtomicU64;
 
@@ -36,10 +36,10 @@ impl Deref for AtomicU64 {
     }
 }
 
-/// One sequence for all threads, so that those that try only once do not all fare alike.
-fn fails() -> bool {
-    static TRIES: atomic::AtomicU64 = atomic::AtomicU64::new(0);
-    // ORDERING: Relaxed: it must not order what the code under test leaves unordered.
-    let number = TRIES.fetch_add(1, Ordering::Relaxed);
+/// Decides by one sequence for all threads, so that threads that try only once do not all get the same answer.
+fn fails_spuriously() -> bool {
+    static ATTEMPTS: atomic::AtomicU64 = atomic::AtomicU64::new(0);
+    // ORDERING: Relaxed: must not order what the code under test leaves unordered.
+    let number = ATTEMPTS.fetch_add(1, Ordering::Relaxed);
     Draw::keyed(number, 0) < Draw::from(u32::MAX / 3)
 }

@@ -32,7 +32,9 @@ impl Subject for Floodwall<Kind> {
                 match self.admit_with(KINDS[index], ask) {
                     Ok(permit) => return (Answer::Done, Some(permit)),
                     Err(rejection) => {
-                        let Rejection { class, requested, .. } = rejection;
+                        let Rejection {
+                            class, requested, ..
+                        } = rejection;
                         assert_eq!((class, requested), (NAMES[index], permits));
                         turned_away(rejection.reason)
                     }

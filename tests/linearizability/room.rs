@@ -25,7 +25,11 @@ pub(crate) enum Call {
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Answer {
     Done,
-    Full { requested: u32, in_use: u32, limit: u32 },
+    Full {
+        requested: u32,
+        in_use: u32,
+        limit: u32,
+    },
     Number(u32),
     Ratio(f64),
 }
@@ -38,7 +42,9 @@ impl Model for Room {
         let Room { limit, in_use } = *self;
         match call {
             Call::Take(0) => {}
-            Call::Take(requested) if u64::from(in_use) + u64::from(requested) > u64::from(limit) => {
+            Call::Take(requested)
+                if u64::from(in_use) + u64::from(requested) > u64::from(limit) =>
+            {
                 return Answer::Full {
                     requested,
                     in_use,

@@ -3,10 +3,10 @@
 use core::fmt;
 use core::marker::PhantomData;
 
-use crate::class::{Class, MAX_CLASSES, index_of};
-use crate::curve::Curve;
-use crate::lanes::Lanes;
-use crate::text::Text;
+use super::class::{Class, MAX_CLASSES, index_of};
+use super::word::{Lanes, Limits};
+use crate::const_str::ConstStr;
+use crate::shed::curve::Curve;
 
 /// What a class can always get, its *guarantee*, and the most that it may hold, its *cap*.
 ///
@@ -126,6 +126,7 @@ pub struct Rules<C> {
 
 impl<C: Class> Rules<C> {
     const COUNT: usize = C::NAMES.len();
+    pub(super) const LANES: Lanes = Lanes::new(Self::COUNT);
 
     /// The rules that are given, in any order, since each names its class.
     ///
@@ -151,7 +152,7 @@ impl<C: Class> Rules<C> {
         if Self::COUNT == 0 || Self::COUNT > MAX_CLASSES {
             return Err(RulesError::ClassCount { count: Self::COUNT });
         }
-        let mut all = Rules::none(capacity);
+        let mut all = Rules::empty(capacity);
         let given = match all.take_over(rules) {
             Ok(given) => given,
             Err(error) => return Err(error),
@@ -217,7 +218,7 @@ impl<C: Class> Rules<C> {
     }
 
     /// Nothing for anybody: what rules are written into.
-    pub(crate) const fn none(capacity: u32) -> Rules<C> {
+    pub(crate) const fn empty(capacity: u32) -> Rules<C> {
         Rules {
             capacity,
             shares: [Share::at_most(0); MAX_CLASSES],
@@ -256,9 +257,31 @@ impl<C: Class> Rules<C> {
         Ok(given)
     }
 
-    /// The rules themselves, if they can be kept.
+    /// Returns the limits in the form that an admission is judged by.
+    pub(super) const fn limits(&self) -> Limits {
+        let mut limits = Limits {
+            guarantees: 0,
+            caps: 0,
+            capacity: self.capacity as u64,
+        };
+        let mut class = 0;
+        while class < Self::COUNT && self.capacity > 0 {
+            let (guarantee, cap) = (self.shares[class].guarantee(), self.shares[class].cap());
+            let reachable = if cap < self.capacity {
+                cap
+            } else {
+                self.capacity
+            };
+            limits.guarantees |= Self::LANES.put(guarantee as u64, class);
+            limits.caps |= Self::LANES.put(reachable as u64, class);
+            class += 1;
+        }
+        limits
+    }
+
+    /// Returns the rules themselves if they are consistent.
     const fn checked(self) -> Result<Rules<C>, RulesError> {
-        let lanes = Lanes::new(Self::COUNT);
+        let lanes = Self::LANES;
         let mut guarantees: u64 = 0;
         let mut i = 0;
         while i < Self::COUNT {
@@ -279,11 +302,11 @@ impl<C: Class> Rules<C> {
             } else {
                 self.capacity
             };
-            if most > lanes.most() {
+            if most > lanes.max() {
                 return Err(RulesError::CapTooLarge {
                     class,
                     cap: most,
-                    max: lanes.most(),
+                    max: lanes.max(),
                 });
             }
             guarantees += guarantee as u64;
@@ -421,14 +444,14 @@ pub enum RulesError {
 }
 
 impl RulesError {
-    pub(crate) const fn text(&self) -> Text {
+    pub(crate) const fn text(&self) -> ConstStr {
         match *self {
-            RulesError::ClassCount { count } => Text::new()
+            RulesError::ClassCount { count } => ConstStr::new()
                 .int(count as u64)
                 .str(" classes, but a wall holds 1 to ")
                 .int(MAX_CLASSES as u64),
             RulesError::DuplicateName { class } => about(class).str("two classes have this name"),
-            RulesError::UnknownClass { index, count } => Text::new()
+            RulesError::UnknownClass { index, count } => ConstStr::new()
                 .str("a rule for class index ")
                 .int(index as u64)
                 .str(", but there are ")
@@ -466,8 +489,8 @@ impl RulesError {
     }
 }
 
-const fn about(class: &str) -> Text {
-    Text::new().str("class `").str(class).str("`: ")
+const fn about(class: &str) -> ConstStr {
+    ConstStr::new().str("class `").str(class).str("`: ")
 }
 
 impl fmt::Display for RulesError {

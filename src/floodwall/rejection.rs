@@ -2,7 +2,7 @@
 
 use core::fmt;
 
-use crate::bulkhead::unless_one;
+use crate::bulkhead::write_requested;
 use crate::shed::Shed;
 
 /// Why a [`Floodwall`](crate::Floodwall) turned a request away: whose, and for what reason.
@@ -94,7 +94,7 @@ impl fmt::Display for Reason {
 impl fmt::Display for Rejection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: {}", self.class, self.reason)?;
-        unless_one(self.requested, f)
+        write_requested(self.requested, f)
     }
 }
 

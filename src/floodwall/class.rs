@@ -54,7 +54,7 @@ fn out_of_range(index: usize, count: usize) -> ! {
 /// An array with an element for each class that there can be, in constants too.
 macro_rules! each_class {
     ($class:ident => $element:expr) => {
-        crate::class::each_class!(@of $class => $element, 0 1 2 3 4 5 6 7)
+        crate::floodwall::class::each_class!(@of $class => $element, 0 1 2 3 4 5 6 7)
     };
     (@of $class:ident => $element:expr, $($index:literal)*) => {
         [$({ let $class: usize = $index; $element }),*]

@@ -2,12 +2,9 @@
 
 use core::fmt;
 
-use crate::draw::Draw;
-use crate::ratio::Ratio;
-use crate::text::Text;
-
-/// Curves count in fifty-thousandths: 0.7 stays 0.7, and all that a curve is fits one word.
-pub(crate) const UNITS: u64 = 50_000;
+use crate::const_str::ConstStr;
+use crate::shed::draw::Draw;
+use crate::shed::utilization::{UNITS, Utilization};
 
 /// | bits   | meaning                                              |
 /// |--------|------------------------------------------------------|
@@ -146,11 +143,11 @@ impl Curve {
     /// The probability, in 0..=1, that a request is rejected at this utilization. NaN reads as 0.
     #[must_use]
     pub const fn probability(self, utilization: f64) -> f64 {
-        self.probability_at(Ratio::from_number(utilization))
+        self.probability_at(Utilization::from_f64(utilization))
     }
 
     /// [`probability`](Self::probability) of a fraction.
-    pub(crate) const fn probability_at(self, utilization: Ratio) -> f64 {
+    pub(crate) const fn probability_at(self, utilization: Utilization) -> f64 {
         let Some(Ramp { rise, span }) = self.ramp_at(utilization) else {
             return 0.0;
         };
@@ -171,8 +168,8 @@ impl Curve {
     /// that the utilization is needed last, for it is what an admission waits for.
     /// No draw is taken below the foot.
     #[inline]
-    pub(crate) fn sheds(self, utilization: Ratio, draw: impl FnOnce() -> Draw) -> bool {
-        let Ratio { in_use, capacity } = utilization;
+    pub(crate) fn sheds(self, utilization: Utilization, draw: impl FnOnce() -> Draw) -> bool {
+        let Utilization { in_use, capacity } = utilization;
         let in_use = in_use * UNITS;
         let foot = self.field(FOOT_SHIFT) * capacity;
         if in_use < foot {
@@ -192,13 +189,13 @@ impl Curve {
 
     /// The fewest permits in use, of so many, at which the curve is asked: where the utilization is
     /// no longer below its foot.
-    pub(crate) const fn first_asked(self, capacity: u64) -> u64 {
+    pub(crate) const fn permits_at_lo(self, capacity: u64) -> u64 {
         (self.field(FOOT_SHIFT) * capacity).div_ceil(UNITS)
     }
 
     /// Where on the ramp a utilization lies; none if below the foot.
     #[inline]
-    const fn ramp_at(self, utilization: Ratio) -> Option<Ramp> {
+    const fn ramp_at(self, utilization: Utilization) -> Option<Ramp> {
         let in_use = utilization.in_use * UNITS;
         let foot = self.field(FOOT_SHIFT) * utilization.capacity;
         if in_use < foot {
@@ -363,13 +360,13 @@ pub enum CurveError {
 }
 
 impl CurveError {
-    const fn text(&self) -> Text {
+    const fn text(&self) -> ConstStr {
         match *self {
             CurveError::OutOfRange {
                 curve,
                 parameter,
                 value,
-            } => Text::new()
+            } => ConstStr::new()
                 .str("curve `")
                 .str(curve)
                 .str("`: ")
@@ -377,7 +374,7 @@ impl CurveError {
                 .str(" is ")
                 .decimal(value)
                 .str(", which is not in 0..=1"),
-            CurveError::EmptyRamp { curve, lo, hi } => Text::new()
+            CurveError::EmptyRamp { curve, lo, hi } => ConstStr::new()
                 .str("curve `")
                 .str(curve)
                 .str("`: lo is ")

@@ -8,14 +8,14 @@ const ROOM: usize = 256;
 const DECIMALS: u64 = 1_000_000_000_000;
 
 #[derive(Clone, Copy)]
-pub(crate) struct Text {
+pub(crate) struct ConstStr {
     bytes: [u8; ROOM],
     len: usize,
 }
 
-impl Text {
+impl ConstStr {
     pub(crate) const fn new() -> Self {
-        Text {
+        ConstStr {
             bytes: [0; ROOM],
             len: 0,
         }

@@ -10,9 +10,9 @@ use ::serde::de::{self, DeserializeSeed, Deserializer, MapAccess, Visitor};
 use ::serde::ser::{SerializeStruct, Serializer};
 use ::serde::{Deserialize, Serialize};
 
-use crate::class::{Class, MAX_CLASSES};
-use crate::curve::{Curve, Shape};
-use crate::rules::{Rule, Rules, RulesError, Share};
+use crate::floodwall::class::{Class, MAX_CLASSES};
+use crate::floodwall::rules::{Rule, Rules, RulesError, Share};
+use crate::shed::curve::{Curve, Shape};
 
 /// `"never"`, or `{"linear": {"lo": 0.6, "hi": 0.8, "capped": 0.95}}`, and so on.
 #[derive(Serialize, Deserialize)]

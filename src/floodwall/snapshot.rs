@@ -2,7 +2,7 @@
 
 use core::fmt;
 
-use crate::class::MAX_CLASSES;
+use super::class::MAX_CLASSES;
 
 /// What a [`Floodwall`](crate::Floodwall) looks like: permits and limits of one instant, and
 /// statistics that may lag behind it by what is in flight.

@@ -1,0 +1,291 @@
+//! Admission: the hot path, from [`Floodwall::admit`] to the compare-exchange.
+//!
+//! Read [`try_admit`](Floodwall::try_admit) top to bottom, with the rule that it applies,
+//! [`Lanes::judge`], in `word.rs` beside it. At every line another thread may admit, release or update the rules;
+//! the compare-exchange fails if one did.
+
+use super::Floodwall;
+use super::class::{Class, index_of};
+use super::rejection::{Reason, Rejection};
+use super::word::Verdict;
+use crate::permit::Permit;
+use crate::shed::draw::Draw;
+use crate::shed::utilization::Utilization;
+use crate::sync::Ordering;
+
+#[cfg(feature = "alloc")]
+use crate::permit::OwnedPermit;
+#[cfg(feature = "alloc")]
+use alloc::sync::Arc;
+
+/// Options of one admission: the number of permits, the draw that decides, and the pressure from outside the wall.
+///
+/// # Examples
+/// ```
+/// use floodwall::{AdmitOptions, Curve, Draw, Floodwall, Share, classes};
+///
+/// classes! { enum Kind { Feed } }
+/// let wall = Floodwall::new(10, &[Kind::Feed.rule(Share::at_most(10)).shed(Curve::linear(0.5, 1.0))]);
+///
+/// let options = AdmitOptions::new().permits(2).draw(Draw::keyed(4711, 1)).pressure(0.9);
+/// let rejection = wall.admit_with(Kind::Feed, options).unwrap_err();
+/// assert_eq!(rejection.to_string(),
+///     "Feed: shed at utilization 0.90 (reject probability 0.80), 2 requested");
+/// ```
+#[derive(Clone, Copy, Debug)]
+pub struct AdmitOptions {
+    permits: u32,
+    draw: Option<Draw>,
+    pressure: f64,
+}
+
+impl AdmitOptions {
+    /// Returns the options that [`Floodwall::admit`] uses: one permit, the wall's own draws, no pressure.
+    #[must_use]
+    pub const fn new() -> AdmitOptions {
+        AdmitOptions {
+            permits: 1,
+            draw: None,
+            pressure: 0.0,
+        }
+    }
+
+    /// Sets the number of permits. They are admitted together or not at all.
+    ///
+    /// A request for zero permits is admitted unless the wall is closed, and holds nothing.
+    #[must_use]
+    pub const fn permits(self, permits: u32) -> AdmitOptions {
+        AdmitOptions { permits, ..self }
+    }
+
+    /// Sets the draw that decides if the curve is evaluated. The default is the wall's next draw.
+    #[must_use]
+    pub const fn draw(self, draw: Draw) -> AdmitOptions {
+        AdmitOptions {
+            draw: Some(draw),
+            ..self
+        }
+    }
+
+    /// Sets the pressure: a load signal from outside the wall, such as CPU load or queue delay over its target.
+    ///
+    /// The curve is evaluated at the pressure if that is higher than the utilization. NaN reads as 0. Caps and
+    /// guarantees ignore it.
+    #[must_use]
+    pub const fn pressure(self, pressure: f64) -> AdmitOptions {
+        AdmitOptions { pressure, ..self }
+    }
+}
+
+impl Default for AdmitOptions {
+    fn default() -> Self {
+        AdmitOptions::new()
+    }
+}
+
+impl<C: Class> Floodwall<C> {
+    /// Admits a request of this class with one permit, or rejects it at once.
+    ///
+    /// The permit is released when it is dropped, on any thread.
+    ///
+    /// # Errors
+    /// [`Rejection`], with the reason and the numbers that decided it.
+    ///
+    /// # Panics
+    /// If the class's index is out of range; the wall is unchanged.
+    ///
+    /// # Progress
+    /// Lock-free: retries only if another thread admitted, released or updated the rules concurrently, or if the
+    /// processor's compare-exchange failed spuriously. A rejection does not write the word that admissions share.
+    /// Unless its call lost such a race before, it retries at most once per rule update that completes during the
+    /// call. The first 16 threads that ask count in exclusive slots, each until it ends; all other threads share 16
+    /// slots.
+    ///
+    /// # Memory ordering
+    /// Everything done under permits that were released before happens-before the admission, and so does everything
+    /// that preceded the last rule update.
+    #[inline]
+    #[track_caller]
+    pub fn admit(&self, class: C) -> Result<Permit<'_>, Rejection> {
+        self.admit_with(class, AdmitOptions::new())
+    }
+
+    /// Admits a request of this class with these options, or rejects it at once.
+    ///
+    /// This is the general form of [`admit`](Self::admit), with the same progress and memory ordering. A call uses at
+    /// most one draw, and none below the curve's `lo`.
+    ///
+    /// # Errors
+    /// As [`admit`](Self::admit).
+    ///
+    /// # Panics
+    /// As [`admit`](Self::admit).
+    #[inline(always)]
+    #[track_caller]
+    pub fn admit_with(&self, class: C, options: AdmitOptions) -> Result<Permit<'_>, Rejection> {
+        let class = index_of(class);
+        let AdmitOptions {
+            permits,
+            mut draw,
+            pressure,
+        } = options;
+        // Everything is inlined, and each result is built at the place that decides it. A result that is passed
+        // through another function is copied in parts of a different size than it was written in, which takes
+        // longer than the rest of the call (measured: twice as long).
+        match self.try_admit(class, permits, pressure, &mut draw) {
+            Some(Ok(unit)) => Ok(Permit::new(&self.word, unit)),
+            Some(Err(reason)) => Err(Self::rejection(class, permits, reason)),
+            None => self
+                .admit_slow(class, permits, pressure, draw)
+                .map(|unit| Permit::new(&self.word, unit)),
+        }
+    }
+
+    /// Repeats `try_admit` after a lost race until one attempt decides.
+    #[cold]
+    fn admit_slow(
+        &self,
+        class: usize,
+        permits: u32,
+        pressure: f64,
+        mut draw: Option<Draw>,
+    ) -> Result<u64, Rejection> {
+        loop {
+            if let Some(decision) = self.try_admit(class, permits, pressure, &mut draw) {
+                return decision.map_err(|reason| Self::rejection(class, permits, reason));
+            }
+        }
+    }
+
+    #[inline(always)]
+    fn rejection(class: usize, requested: u32, reason: Reason) -> Rejection {
+        Rejection {
+            class: C::NAMES[class],
+            requested,
+            reason,
+        }
+    }
+
+    /// Makes one attempt: loads the word, judges it, exchanges it for the word with the permits added, and counts.
+    ///
+    /// Returns what was added to the word, or the reason for a rejection, or `None` if another thread changed the
+    /// word or the rules concurrently.
+    #[inline(always)]
+    fn try_admit(
+        &self,
+        class: usize,
+        permits: u32,
+        pressure: f64,
+        draw: &mut Option<Draw>,
+    ) -> Option<Result<u64, Reason>> {
+        let lanes = Self::LANES;
+        let counters = self.counters.local(class);
+        let word = self.load();
+        let after = lanes.after(word, class, permits);
+        if !self.is_on_fast_path(after, class, permits, pressure) {
+            let slot = self.rules.slot(lanes, word);
+            let limits = slot.limits();
+            let rejection = match lanes.judge(after, &limits, class, permits) {
+                Verdict::Guaranteed => None,
+                Verdict::Borrowed => {
+                    let curve = slot.curve(class);
+                    let in_use = lanes.total(after) - u64::from(permits);
+                    let utilization = Utilization::new(in_use, limits.capacity);
+                    let seen = utilization.max_with_pressure(pressure);
+                    // One draw for all attempts of a call.
+                    let draw = || *draw.get_or_insert_with(|| counters.next_draw());
+                    curve.sheds(seen, draw).then(|| Reason::Shed {
+                        utilization: utilization.value().max(pressure),
+                        probability: curve.probability_at(seen),
+                    })
+                }
+                Verdict::ClassFull => Some(Reason::ClassFull {
+                    in_use: lanes.get(word, class) as u32,
+                    cap: lanes.get(limits.caps, class) as u32,
+                }),
+                Verdict::PoolFull => Some(Reason::PoolFull {
+                    in_use: lanes.total(word) as u32,
+                    reserved: lanes.reserved(word, &limits, class) as u32,
+                    capacity: limits.capacity as u32,
+                }),
+            };
+            if let Some(reason) = rejection {
+                // The second look: `limits` and `curve` belong to the epoch of `word` only if it is still current.
+                if !self.is_epoch_current(word) {
+                    return None;
+                }
+                counters.rejected(&reason);
+                return Some(Err(reason));
+            }
+        }
+        // ORDERING: Acquire: pairs with the Release of released permits and of the last epoch step; required because
+        // the admission promises to see what was done before both. Relaxed on failure: the next attempt loads the
+        // word again.
+        self.word
+            .compare_exchange_weak(word, after, Ordering::Acquire, Ordering::Relaxed)
+            .ok()?;
+        self.peaks[class].raise(lanes.get(after, class) as u32);
+        counters.admitted();
+        Some(Ok(lanes.put(permits.into(), class)))
+    }
+
+    /// Returns whether the thresholds alone show that the rules admit this request.
+    #[inline(always)]
+    fn is_on_fast_path(&self, after: u64, class: usize, permits: u32, pressure: f64) -> bool {
+        let thresholds = self.rules.thresholds(class);
+        // A NaN pressure takes the slow path, with the same result.
+        permits > 0 && pressure <= 0.0 && thresholds.admits(Self::LANES, after, class, permits)
+    }
+
+    /// Admits a request as [`admit`](Self::admit) does, with a permit that holds the [`Arc`] of the wall.
+    ///
+    /// # Errors
+    /// As [`admit`](Self::admit).
+    ///
+    /// # Panics
+    /// As [`admit`](Self::admit).
+    #[cfg(feature = "alloc")]
+    #[track_caller]
+    pub fn admit_owned(self: &Arc<Self>, class: C) -> Result<OwnedPermit<Self>, Rejection> {
+        let permit = self.admit(class)?;
+        Ok(OwnedPermit::new(self, |wall| &wall.word, permit))
+    }
+
+    /// Runs `f` under a permit.
+    ///
+    /// # Errors
+    /// As [`admit`](Self::admit); then `f` is not called.
+    ///
+    /// # Panics
+    /// As [`admit`](Self::admit), and if `f` panics; the permit is released in that case too.
+    #[inline]
+    #[track_caller]
+    pub fn call<R>(&self, class: C, f: impl FnOnce() -> R) -> Result<R, Rejection> {
+        let _permit = self.admit(class)?;
+        Ok(f())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Share;
+
+    crate::classes! { enum Kind { Message, Login } }
+
+    /// The slow path gives the same result, only later, so no other test would notice.
+    #[test]
+    fn idle_wall_is_on_the_fast_path_before_and_after_rule_updates() {
+        let share = Share::between(1, 4);
+        let wall = Floodwall::new(10, &[Kind::Message.rule(share), Kind::Login.rule(share)]);
+        for _ in 0..3 {
+            for class in [0, 1] {
+                let after = Floodwall::<Kind>::LANES.after(wall.load(), class, 1);
+                assert!(wall.is_on_fast_path(after, class, 1, 0.0));
+                assert!(!wall.is_on_fast_path(after, class, 1, 0.1));
+                assert!(!wall.is_on_fast_path(after, class, 1, f64::NAN));
+            }
+            wall.set_capacity(wall.capacity() + 1).unwrap();
+        }
+    }
+}

@@ -1,0 +1,164 @@
+//! Counters of admissions and rejections: each thread counts in its slot, and a reader adds the slots up.
+//!
+//! A striped counter in the manner of Java's `LongAdder` (Doug Lea), with a fixed number of slots, and without a
+//! read-modify-write in a slot that one thread has to itself.
+
+use crossbeam_utils::CachePadded;
+
+use super::class::{MAX_CLASSES, each_class};
+use super::rejection::Reason;
+use crate::shed::draw::{Draw, GOLDEN};
+use crate::sync::Ordering;
+use crate::sync::stat::{AtomicU32, AtomicU64};
+use crate::thread_slot::{self, THREAD_SLOTS, ThreadSlot};
+
+pub(super) struct Counters([CachePadded<[SlotCounters; MAX_CLASSES]>; THREAD_SLOTS]);
+
+/// The counters of one class in one thread slot. The size is a power of two, so that a shift finds them.
+#[repr(align(64))]
+struct SlotCounters {
+    admitted: AtomicU64,
+    shed: AtomicU64,
+    class_full: AtomicU64,
+    pool_full: AtomicU64,
+    /// The next draw. Each class has its own sequence: if classes shared one, the decisions on one class would select
+    /// the draws of another.
+    draw: AtomicU32,
+}
+
+/// The counters of one class, summed over all thread slots.
+#[derive(Default)]
+pub(super) struct Totals {
+    pub(super) admitted: u64,
+    pub(super) shed: u64,
+    pub(super) class_full: u64,
+    pub(super) pool_full: u64,
+}
+
+// ORDERING: Relaxed in this file: counters order nothing, and a draw decides only the request that uses it.
+
+impl Counters {
+    pub(super) const fn new() -> Self {
+        let mut slots = Counters(
+            [const { CachePadded::new([const { SlotCounters::new(0) }; MAX_CLASSES]) };
+                THREAD_SLOTS],
+        );
+        let mut slot = 0;
+        while slot < THREAD_SLOTS {
+            slots.0[slot] =
+                CachePadded::new(each_class!(class => SlotCounters::new(first_draw(slot, class))));
+            slot += 1;
+        }
+        slots
+    }
+
+    /// Returns the counters of a class in the calling thread's slot.
+    #[inline]
+    pub(super) fn local(&self, class: usize) -> LocalCounters<'_> {
+        let slot = thread_slot::current();
+        LocalCounters {
+            counters: &self.0[slot.index()][class],
+            slot,
+        }
+    }
+
+    pub(super) fn totals(&self, class: usize) -> Totals {
+        let mut totals = Totals::default();
+        for counters in self.0.iter().map(|slot| &slot[class]) {
+            // ORDERING: Relaxed: see above.
+            totals.admitted += counters.admitted.load(Ordering::Relaxed);
+            totals.shed += counters.shed.load(Ordering::Relaxed);
+            totals.class_full += counters.class_full.load(Ordering::Relaxed);
+            totals.pool_full += counters.pool_full.load(Ordering::Relaxed);
+        }
+        totals
+    }
+}
+
+impl SlotCounters {
+    const fn new(first_draw: u32) -> Self {
+        SlotCounters {
+            admitted: AtomicU64::new(0),
+            shed: AtomicU64::new(0),
+            class_full: AtomicU64::new(0),
+            pool_full: AtomicU64::new(0),
+            draw: AtomicU32::new(first_draw),
+        }
+    }
+}
+
+/// The counters of one class in the calling thread's slot.
+#[derive(Clone, Copy)]
+pub(super) struct LocalCounters<'a> {
+    counters: &'a SlotCounters,
+    slot: ThreadSlot,
+}
+
+impl LocalCounters<'_> {
+    #[inline]
+    pub(super) fn admitted(self) {
+        self.increment(&self.counters.admitted);
+    }
+
+    #[inline]
+    pub(super) fn rejected(self, reason: &Reason) {
+        self.increment(match reason {
+            Reason::Shed { .. } => &self.counters.shed,
+            Reason::ClassFull { .. } => &self.counters.class_full,
+            Reason::PoolFull { .. } => &self.counters.pool_full,
+        });
+    }
+
+    #[inline]
+    fn increment(self, counter: &AtomicU64) {
+        // ORDERING: Relaxed: see above.
+        if self.slot.is_exclusive() {
+            counter.store(counter.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
+        } else {
+            counter.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// Returns the next draw of this class in this slot, from a golden-ratio sequence.
+    ///
+    /// A load and a store, even if the slot is shared: two threads may then occasionally get the same draw, or repeat a
+    /// part of the sequence. Every part of the sequence is equally even.
+    #[inline]
+    pub(super) fn next_draw(self) -> Draw {
+        // ORDERING: Relaxed: see above.
+        let draw = self.counters.draw.load(Ordering::Relaxed);
+        let next = draw.wrapping_add(GOLDEN);
+        self.counters.draw.store(next, Ordering::Relaxed);
+        Draw::from(draw)
+    }
+}
+
+/// Returns the first draw of a class in a thread slot.
+///
+/// Sequences begin at odd sixteenths of the range, so that no wall sheds its first request at every probability.
+/// Classes are 5/8 of the range apart, so that classes requested in step are not shed in step. Slots begin at
+/// consecutive elements of the sequence, so that threads that decide once each are even too.
+const fn first_draw(slot: usize, class: usize) -> u32 {
+    // This many steps of the sequence are one step of 9/16 of the range, because 2^32 / phi ends in the hex digit 9.
+    const STEPS: u32 = 1 << (u32::BITS - 4);
+    let number = (10 * class as u32 + 1).wrapping_mul(STEPS) + slot as u32;
+    number.wrapping_mul(GOLDEN)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn first_draws_are_offset_by_class_and_by_slot() {
+        let eighth = 1_u32 << 29;
+        let first = first_draw(0, 0);
+        assert_eq!(first >> 28 & 1, 1, "not at an odd sixteenth");
+        for (class, slot) in (0..8).flat_map(|class| (0..32).map(move |slot| (class, slot))) {
+            let class_offset = (5 * eighth).wrapping_mul(class as u32);
+            let slot_offset = GOLDEN.wrapping_mul(slot as u32);
+            let draw = first.wrapping_add(class_offset).wrapping_add(slot_offset);
+            assert_eq!(first_draw(slot, class), draw, "class {class}, slot {slot}");
+        }
+    }
+}
