@@ -1,6 +1,6 @@
-// Clients that ask for one thing at a fixed rate, whether they are answered or not, and what became of it.
+// Sends requests at a fixed rate, whether or not earlier ones are answered, and prints a report as JSON.
 //
-//     node stream.js URL RATE SECONDS PATIENCE_MS
+//     node stream.js URL RATE SECONDS TIMEOUT_MS
 
 import { loadTest } from "loadtest";
 
@@ -17,8 +17,8 @@ const report = await loadTest({
   maxSeconds: Number(maxSeconds),
   timeout: Number(timeout),
   quiet: true,
-  statusCallback(error, answer) {
-    const outcome = answer?.statusCode ?? error;
+  statusCallback(error, response) {
+    const outcome = response?.statusCode ?? error;
     outcomes[outcome] = (outcomes[outcome] ?? 0) + 1;
   },
 });

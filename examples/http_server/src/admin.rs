@@ -1,4 +1,4 @@
-//! The rules of the wall: shown, and changed while it stands.
+//! `/admin/rules`: shows the rules of the wall and updates them.
 
 use std::net::IpAddr;
 use std::sync::atomic::Ordering;
@@ -6,62 +6,66 @@ use std::sync::atomic::Ordering;
 use floodwall::Rules;
 use subtle::ConstantTimeEq;
 
-use crate::STOPS;
-use crate::http::{Answer, Connection, Head, Refusal};
+use crate::SHUTTING_DOWN;
+use crate::http::{Connection, Head, RequestError, Response};
 use crate::wall::{CAPACITY, Kind, WALL};
 
-/// Answers with the rules as they are, after they are changed if that is what is asked. Wrong rules
-/// change nothing, and are refused in the words of the crate.
-pub(crate) fn answer(
+/// Returns the current rules, after a PUT the new ones.
+///
+/// Invalid rules change nothing. The response is then the error text of the crate.
+pub(crate) fn response(
     head: &Head,
     connection: &mut Connection,
     token: Option<&str>,
-) -> Result<Answer, Refusal> {
-    if let Err(refusal) = authorize(head, connection.peer(), token) {
-        return Ok(refusal);
+) -> Result<Response, RequestError> {
+    if let Err(response) = authorize(head, connection.peer(), token) {
+        return Ok(response);
     }
     if head.method == "PUT" {
-        match serde_json::from_slice::<Rules<Kind>>(&connection.body(head)?) {
+        match serde_json::from_slice::<Rules<Kind>>(&connection.read_body(head)?) {
             Ok(rules) if rules.capacity() > CAPACITY => {
                 let capacity = rules.capacity();
-                let why = format!("a capacity of {capacity} is more than the {CAPACITY} threads");
-                return Ok(wrong(&why));
+                let message = format!("a capacity of {capacity} exceeds the {CAPACITY} threads");
+                return Ok(invalid(&message));
             }
             Ok(rules) => {
                 WALL.set_rules(rules);
-                // Whatever comes while the server ends, it stays closed.
-                if STOPS.load(Ordering::Relaxed) {
+                // A rule update must not open the wall again during shutdown.
+                if SHUTTING_DOWN.load(Ordering::Relaxed) {
                     let closed = WALL.set_capacity(0);
-                    closed.expect("a wall can always be closed");
+                    closed.expect("a capacity of 0 is always valid");
                 }
             }
-            Err(error) => return Ok(wrong(&error.to_string())),
+            Err(error) => return Ok(invalid(&error.to_string())),
         }
     }
-    let rules = serde_json::to_string(&WALL.rules()).expect("rules are names and numbers");
-    Ok(Answer::new("200 OK", "application/json", rules + "\n"))
+    let rules = serde_json::to_string(&WALL.rules()).expect("rules always serialize");
+    Ok(Response::new("200 OK", "application/json", rules + "\n"))
 }
 
-fn wrong(why: &str) -> Answer {
-    Answer::text("422 Unprocessable Content", why)
+fn invalid(message: &str) -> Response {
+    Response::text("422 Unprocessable Content", message)
 }
 
-/// Only from this machine, and only with the token.
-fn authorize(head: &Head, peer: IpAddr, token: Option<&str>) -> Result<(), Answer> {
+/// Checks that the request comes from this machine and carries the token.
+fn authorize(head: &Head, peer: IpAddr, token: Option<&str>) -> Result<(), Response> {
     if !peer.to_canonical().is_loopback() {
-        return Err(Answer::text("403 Forbidden", "from this machine only"));
+        let message = "allowed from this machine only";
+        return Err(Response::text("403 Forbidden", message));
     }
     let Some(token) = token else {
-        let why = "no token was set when the server started";
-        return Err(Answer::text("403 Forbidden", why));
+        let message = "disabled: the server was started without FLOODWALL_ADMIN_TOKEN";
+        return Err(Response::text("403 Forbidden", message));
     };
-    let given = head
+    let presented = head
         .header("authorization")
         .and_then(|value| value.strip_prefix("Bearer "));
-    // That it takes as long wherever they differ, tells nobody how much of a guess was right.
-    match given {
-        Some(given) if given.as_bytes().ct_eq(token.as_bytes()).into() => Ok(()),
-        _ => Err(Answer::text("401 Unauthorized", "not with this token")
-            .with("WWW-Authenticate", "Bearer".to_owned())),
+    // Constant time: the response time does not reveal how much of a guess was right.
+    match presented {
+        Some(presented) if presented.as_bytes().ct_eq(token.as_bytes()).into() => Ok(()),
+        _ => Err(
+            Response::text("401 Unauthorized", "missing or invalid token")
+                .with_header("WWW-Authenticate", "Bearer".to_owned()),
+        ),
     }
 }

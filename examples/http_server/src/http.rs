@@ -1,212 +1,221 @@
-//! As much of HTTP/1.1 as a server needs: a request's head, its body, an answer. Each has a limit in
-//! bytes and in time, so that whoever sends slowly or without end costs one connection thread for
-//! seconds, and nothing else.
+//! The part of HTTP/1.1 that this server needs: request heads, bodies and responses.
+//!
+//! Each of them has a limit in bytes and in time. A client that sends slowly or without end occupies
+//! one connection thread for seconds, and nothing else.
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::mem;
 use std::net::{IpAddr, Shutdown, TcpStream};
 use std::time::{Duration, Instant};
 
-const HEAD_BYTES: usize = 8 << 10;
-const HEADERS: usize = 64;
-const BODY_BYTES: usize = 64 << 10;
+const MAX_HEAD_BYTES: usize = 8 << 10;
+const MAX_HEADERS: usize = 64;
+const MAX_BODY_BYTES: usize = 64 << 10;
 
-/// For as long as this, a connection may wait for its next request.
-const IDLE: Duration = Duration::from_secs(15);
-/// From its first byte on, a head or a body is complete within this.
-const RECEIVE: Duration = Duration::from_secs(5);
-/// Whoever does not take its answer within this, does not get it.
-const SEND: Duration = Duration::from_secs(5);
-/// For as long as this, what still arrives after the last answer is read, and forgotten.
-const LINGER: Duration = Duration::from_secs(1);
-/// How soon a connection that waits notices that the server is to stop.
-const LOOK: Duration = Duration::from_millis(100);
+/// Longest wait of a connection for its next request.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(15);
+/// Longest time in which a head or a body arrives, from its first byte on.
+const RECEIVE_TIMEOUT: Duration = Duration::from_secs(5);
+/// Longest time that one write of a response may block.
+const SEND_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long a closing connection reads and discards input after its last response.
+const LINGER_TIMEOUT: Duration = Duration::from_secs(1);
+/// How often an idle connection checks for shutdown.
+const POLL_INTERVAL: Duration = Duration::from_millis(100);
 
-/// What a server knows before it reads the body.
+/// The request line and the headers: all that is known before the body is read.
 pub(crate) struct Head {
     pub(crate) method: String,
-    path: String,
+    target: String,
     headers: Vec<(String, String)>,
     body_bytes: usize,
     pub(crate) keeps_alive: bool,
 }
 
 impl Head {
-    /// The path without what is asked of it.
+    /// Returns the path, without the query.
     pub(crate) fn path(&self) -> &str {
-        self.path.split('?').next().unwrap_or_default()
+        self.target.split('?').next().unwrap_or_default()
     }
 
-    /// Whether the client waits to be told before it sends the body.
-    fn is_cautious(&self) -> bool {
+    /// Returns whether the client waits for `100 Continue` before it sends the body.
+    fn expects_continue(&self) -> bool {
         self.header("expect").is_some()
     }
 
-    /// The value of a header, the first if there are several.
+    /// Returns the value of the first header with this name.
     pub(crate) fn header(&self, name: &str) -> Option<&str> {
-        let found = |(key, _): &&(String, String)| key.eq_ignore_ascii_case(name);
-        let (_, value) = self.headers.iter().find(found)?;
+        let is_named = |(key, _): &&(String, String)| key.eq_ignore_ascii_case(name);
+        let (_, value) = self.headers.iter().find(is_named)?;
         Some(value)
     }
 }
 
-/// Why a request is not answered as it wants to be.
-pub(crate) enum Refusal {
-    /// Nobody is there any more, or nothing came for too long.
-    Gone,
-    /// What is wrong with it.
-    Wrong(Answer),
+/// Error returned when a request could not be read.
+pub(crate) enum RequestError {
+    /// The connection is closed, or was silent for too long.
+    Disconnected,
+    /// The request is invalid. The response says why.
+    Invalid(Response),
 }
 
-impl From<io::Error> for Refusal {
+impl From<io::Error> for RequestError {
     fn from(_: io::Error) -> Self {
-        Refusal::Gone
+        RequestError::Disconnected
     }
 }
 
-fn wrong(status: &'static str, why: &str) -> Refusal {
-    Refusal::Wrong(Answer::text(status, why))
+fn invalid(status: &'static str, message: &str) -> RequestError {
+    RequestError::Invalid(Response::text(status, message))
 }
 
-/// One connection.
+/// One client connection.
 pub(crate) struct Connection {
     stream: TcpStream,
     peer: IpAddr,
-    /// What has been read of the next requests.
-    read: Vec<u8>,
-    /// How many bytes come first that belong to the last one.
+    /// Bytes received and not yet consumed.
+    received: Vec<u8>,
+    /// Bytes of the current request's body that were not consumed yet.
     body_left: usize,
 }
 
 impl Connection {
     pub(crate) fn new(stream: TcpStream) -> io::Result<Self> {
         stream.set_nodelay(true)?;
-        stream.set_write_timeout(Some(SEND))?;
+        stream.set_write_timeout(Some(SEND_TIMEOUT))?;
         let peer = stream.peer_addr()?.ip();
         Ok(Connection {
             stream,
             peer,
-            read: Vec::new(),
+            received: Vec::new(),
             body_left: 0,
         })
     }
 
-    /// Who is at the other end.
+    /// Returns the address of the client.
     pub(crate) fn peer(&self) -> IpAddr {
         self.peer
     }
 
-    /// Waits for the first byte of a request. While there is none, `is_over` may say that there is no
-    /// use in it.
-    pub(crate) fn wait(&mut self, is_over: impl Fn() -> bool) -> Result<(), Refusal> {
-        let until = Instant::now() + IDLE;
-        while self.read.is_empty() {
-            match self.receive(Instant::now() + LOOK) {
+    /// Waits for the first byte of a request, until `is_cancelled` returns true.
+    pub(crate) fn wait_for_request(
+        &mut self,
+        is_cancelled: impl Fn() -> bool,
+    ) -> Result<(), RequestError> {
+        let deadline = Instant::now() + IDLE_TIMEOUT;
+        while self.received.is_empty() {
+            match self.receive(Instant::now() + POLL_INTERVAL) {
                 Err(error) if is_timeout(&error) => {
-                    if is_over() || Instant::now() >= until {
-                        return Err(Refusal::Gone);
+                    if is_cancelled() || Instant::now() >= deadline {
+                        return Err(RequestError::Disconnected);
                     }
                 }
-                received => received?,
+                result => result?,
             }
         }
         Ok(())
     }
 
-    /// The head of a request that has begun.
-    pub(crate) fn head(&mut self) -> Result<Head, Refusal> {
-        let until = Instant::now() + RECEIVE;
+    /// Reads the head of the next request.
+    pub(crate) fn read_head(&mut self) -> Result<Head, RequestError> {
+        let deadline = Instant::now() + RECEIVE_TIMEOUT;
         loop {
-            let mut headers = [httparse::EMPTY_HEADER; HEADERS];
+            let mut headers = [httparse::EMPTY_HEADER; MAX_HEADERS];
             let mut request = httparse::Request::new(&mut headers);
-            match request.parse(&self.read) {
-                Ok(httparse::Status::Complete(bytes)) if bytes <= HEAD_BYTES => {
-                    let head = head_of(&request)?;
-                    self.read.drain(..bytes);
+            match request.parse(&self.received) {
+                Ok(httparse::Status::Complete(bytes)) if bytes <= MAX_HEAD_BYTES => {
+                    let head = parse_head(&request)?;
+                    self.received.drain(..bytes);
                     self.body_left = head.body_bytes;
                     return Ok(head);
                 }
-                Ok(httparse::Status::Partial) if self.read.len() < HEAD_BYTES => {}
+                Ok(httparse::Status::Partial) if self.received.len() < MAX_HEAD_BYTES => {}
                 Ok(_) | Err(httparse::Error::TooManyHeaders) => {
-                    let why =
-                        format!("a head has at most {HEAD_BYTES} bytes and {HEADERS} headers");
-                    return Err(wrong("431 Request Header Fields Too Large", &why));
+                    let message =
+                        format!("the head exceeds {MAX_HEAD_BYTES} bytes or {MAX_HEADERS} headers");
+                    return Err(invalid("431 Request Header Fields Too Large", &message));
                 }
-                Err(error) => return Err(wrong("400 Bad Request", &error.to_string())),
+                Err(error) => return Err(invalid("400 Bad Request", &error.to_string())),
             }
-            self.receive_in_time(until)?;
+            self.receive_by(deadline)?;
         }
     }
 
-    /// The body that belongs to this head.
-    pub(crate) fn body(&mut self, head: &Head) -> Result<Vec<u8>, Refusal> {
-        if head.is_cautious() && self.read.len() < self.body_left {
+    /// Reads the body of the request with this head.
+    pub(crate) fn read_body(&mut self, head: &Head) -> Result<Vec<u8>, RequestError> {
+        if head.expects_continue() && self.received.len() < self.body_left {
             self.stream.write_all(b"HTTP/1.1 100 Continue\r\n\r\n")?;
         }
         self.rest_of_body()
     }
 
-    /// Whether a client that waited to be told may send a body that nobody wanted, or may not: then
-    /// there is no telling where its next request begins.
-    pub(crate) fn is_in_doubt(&self, head: &Head) -> bool {
-        head.is_cautious() && self.body_left > 0
+    /// Returns whether the start of the next request is ambiguous.
+    ///
+    /// A client that expected `100 Continue` and got another response may send the body or omit it.
+    pub(crate) fn is_ambiguous_after(&self, head: &Head) -> bool {
+        head.expects_continue() && self.body_left > 0
     }
 
-    /// Goes past a body that nobody wanted, to where the next request begins.
-    pub(crate) fn skip_body(&mut self) -> Result<(), Refusal> {
+    /// Discards the rest of the body, up to the start of the next request.
+    pub(crate) fn skip_body(&mut self) -> Result<(), RequestError> {
         self.rest_of_body().map(drop)
     }
 
-    fn rest_of_body(&mut self) -> Result<Vec<u8>, Refusal> {
-        let until = Instant::now() + RECEIVE;
-        while self.read.len() < self.body_left {
-            self.receive_in_time(until)?;
+    fn rest_of_body(&mut self) -> Result<Vec<u8>, RequestError> {
+        let deadline = Instant::now() + RECEIVE_TIMEOUT;
+        while self.received.len() < self.body_left {
+            self.receive_by(deadline)?;
         }
         let bytes = mem::take(&mut self.body_left);
-        Ok(self.read.drain(..bytes).collect())
+        Ok(self.received.drain(..bytes).collect())
     }
 
-    /// Sends an answer, or its head alone, and says in it whether another request may follow.
+    /// Sends a response, without its body if `head_only`.
+    ///
+    /// The `Connection` header says whether the client may send another request.
     pub(crate) fn send(
         &mut self,
-        answer: &Answer,
-        head_alone: bool,
-        may_follow: bool,
+        response: &Response,
+        head_only: bool,
+        keep_alive: bool,
     ) -> io::Result<()> {
-        let mut head = format!("HTTP/1.1 {}\r\n", answer.status);
-        for (name, value) in &answer.headers {
-            head += &format!("{name}: {value}\r\n");
+        let mut message = format!("HTTP/1.1 {}\r\n", response.status);
+        for (name, value) in &response.headers {
+            message += &format!("{name}: {value}\r\n");
         }
-        let connection = if may_follow { "keep-alive" } else { "close" };
-        let bytes = answer.body.len();
-        head += &format!("Content-Length: {bytes}\r\nConnection: {connection}\r\n\r\n");
-        if !head_alone {
-            head += &answer.body;
+        let connection = if keep_alive { "keep-alive" } else { "close" };
+        let bytes = response.body.len();
+        message += &format!("Content-Length: {bytes}\r\nConnection: {connection}\r\n\r\n");
+        if !head_only {
+            message += &response.body;
         }
-        self.stream.write_all(head.as_bytes())
+        self.stream.write_all(message.as_bytes())
     }
 
-    /// Closes it so that the last answer arrives: what is left unread would reset the connection.
+    /// Closes the connection so that the last response arrives.
+    ///
+    /// Closing with unread input would reset the connection, and the client could lose the response.
     pub(crate) fn close(mut self) {
-        let until = Instant::now() + LINGER;
+        let deadline = Instant::now() + LINGER_TIMEOUT;
         if self.stream.shutdown(Shutdown::Write).is_ok() {
-            while self.receive(until).is_ok() {
-                self.read.clear();
+            while self.receive(deadline).is_ok() {
+                self.received.clear();
             }
         }
     }
 
-    fn receive_in_time(&mut self, until: Instant) -> Result<(), Refusal> {
-        match self.receive(until) {
-            Err(error) if is_timeout(&error) => {
-                Err(wrong("408 Request Timeout", "it took too long to arrive"))
-            }
-            received => Ok(received?),
+    fn receive_by(&mut self, deadline: Instant) -> Result<(), RequestError> {
+        match self.receive(deadline) {
+            Err(error) if is_timeout(&error) => Err(invalid(
+                "408 Request Timeout",
+                "the request took too long to arrive",
+            )),
+            result => Ok(result?),
         }
     }
 
-    fn receive(&mut self, until: Instant) -> io::Result<()> {
-        let left = until.saturating_duration_since(Instant::now());
+    fn receive(&mut self, deadline: Instant) -> io::Result<()> {
+        let left = deadline.saturating_duration_since(Instant::now());
         if left.is_zero() {
             return Err(ErrorKind::TimedOut.into());
         }
@@ -215,52 +224,54 @@ impl Connection {
         match self.stream.read(&mut bytes) {
             Ok(0) => Err(ErrorKind::UnexpectedEof.into()),
             Ok(count) => {
-                self.read.extend_from_slice(&bytes[..count]);
+                self.received.extend_from_slice(&bytes[..count]);
                 Ok(())
             }
-            // The process was stopped and went on, say: nothing came, and nothing is wrong.
+            // A signal interrupted the read, for example SIGSTOP and SIGCONT. The caller retries.
             Err(error) if error.kind() == ErrorKind::Interrupted => Ok(()),
             Err(error) => Err(error),
         }
     }
 }
 
-/// The one or the other, by platform.
+/// Returns whether a read timed out. The kind differs by platform.
 fn is_timeout(error: &io::Error) -> bool {
     matches!(error.kind(), ErrorKind::TimedOut | ErrorKind::WouldBlock)
 }
 
-/// Whatever leaves it open how long the body is, is refused: that is how requests are smuggled.
-fn head_of(request: &httparse::Request<'_, '_>) -> Result<Head, Refusal> {
-    let bad = |why| wrong("400 Bad Request", why);
+/// Checks a parsed head. Rejects every request whose body length is ambiguous, which would allow
+/// request smuggling.
+fn parse_head(request: &httparse::Request<'_, '_>) -> Result<Head, RequestError> {
+    let bad_request = |message| invalid("400 Bad Request", message);
     let is_1_1 = request.version == Some(1);
     let mut head = Head {
         method: request.method.unwrap_or_default().to_owned(),
-        path: request.path.unwrap_or_default().to_owned(),
+        target: request.path.unwrap_or_default().to_owned(),
         headers: Vec::with_capacity(request.headers.len()),
         body_bytes: 0,
         keeps_alive: is_1_1,
     };
     let (mut hosts, mut lengths) = (0, 0);
     for header in request.headers.iter() {
-        let value = str::from_utf8(header.value).map_err(|_| bad("a header is not UTF-8"))?;
+        let value =
+            str::from_utf8(header.value).map_err(|_| bad_request("a header is not UTF-8"))?;
         let value = value.trim_matches([' ', '\t']);
         match header.name.to_ascii_lowercase().as_str() {
             "host" => hosts += 1,
             "transfer-encoding" => {
-                return Err(wrong(
+                return Err(invalid(
                     "411 Length Required",
-                    "a body comes with its length here",
+                    "Transfer-Encoding is not supported: send Content-Length",
                 ));
             }
             "content-length" => {
                 let is_number =
                     !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_digit());
                 if !is_number {
-                    return Err(bad("the length is not a number"));
+                    return Err(bad_request("Content-Length is not a number"));
                 }
                 lengths += 1;
-                // What does not even fit is too large.
+                // A number that does not fit in a usize exceeds the limit.
                 head.body_bytes = value.parse().unwrap_or(usize::MAX);
             }
             "connection" => {
@@ -275,40 +286,40 @@ fn head_of(request: &httparse::Request<'_, '_>) -> Result<Head, Refusal> {
             .push((header.name.to_owned(), value.to_owned()));
     }
     if lengths > 1 {
-        return Err(bad("it has more than one length"));
+        return Err(bad_request("more than one Content-Length"));
     }
     if is_1_1 && hosts != 1 || hosts > 1 {
-        return Err(bad("it names no host, or more than one"));
+        return Err(bad_request("Host is missing or repeated"));
     }
-    if head.body_bytes > BODY_BYTES {
-        let why = format!("a body has at most {BODY_BYTES} bytes");
-        return Err(wrong("413 Content Too Large", &why));
+    if head.body_bytes > MAX_BODY_BYTES {
+        let message = format!("the body exceeds {MAX_BODY_BYTES} bytes");
+        return Err(invalid("413 Content Too Large", &message));
     }
     Ok(head)
 }
 
-pub(crate) struct Answer {
+pub(crate) struct Response {
     status: &'static str,
     headers: Vec<(&'static str, String)>,
     body: String,
 }
 
-impl Answer {
+impl Response {
     pub(crate) fn new(status: &'static str, media_type: &str, body: String) -> Self {
         let headers = vec![("Content-Type", media_type.to_owned())];
-        Answer {
+        Response {
             status,
             headers,
             body,
         }
     }
 
-    /// A line to read.
+    /// Creates a response with one line of plain text.
     pub(crate) fn text(status: &'static str, line: &str) -> Self {
-        Answer::new(status, "text/plain; charset=utf-8", format!("{line}\n"))
+        Response::new(status, "text/plain; charset=utf-8", format!("{line}\n"))
     }
 
-    pub(crate) fn with(mut self, name: &'static str, value: String) -> Self {
+    pub(crate) fn with_header(mut self, name: &'static str, value: String) -> Self {
         self.headers.push((name, value));
         self
     }

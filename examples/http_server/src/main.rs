@@ -1,22 +1,23 @@
-//! An HTTP/1.1 server with a pool of threads, and a wall around its handlers.
+//! An HTTP/1.1 server with a thread pool and a wall around its handlers.
 //!
 //! ```text
 //! cargo run --release --example http_server
 //! curl -X POST -d 'hello' http://127.0.0.1:8080/message
 //! ```
 //!
-//! Begin to read at `site.rs`: it admits, hands the permit over with the job, and turns away.
+//! Start reading at `app.rs`: it admits a request, sends the permit along with the job, and answers a
+//! rejection.
 //!
-//! Why not a ready-made synchronous server: those that are in use start a thread for each connection,
-//! or queue each request, before any limiter of ours is asked, and bound neither. In front of a
-//! wall there must be a bound as well: here it is a `Bulkhead` around the threads of connections.
+//! The server parses HTTP itself because common synchronous servers start a thread per connection, or
+//! queue each request, before a limiter can act, and bound neither. Everything in front of a wall
+//! needs its own bound: here, a `Bulkhead` limits the connection threads.
 
 mod admin;
+mod app;
 mod http;
 mod metrics;
 mod page;
 mod pool;
-mod site;
 mod wall;
 
 use std::error::Error;
@@ -32,91 +33,91 @@ use floodwall::{Bulkhead, Gauge};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
-use http::{Connection, Refusal};
+use app::App;
+use http::{Connection, RequestError};
 use pool::Pool;
-use site::Site;
 use wall::{CAPACITY, WALL};
 
-/// An HTTP server behind a floodwall. `FLOODWALL_ADMIN_TOKEN` is the token for `PUT /admin/rules`.
+/// An HTTP server behind a floodwall. `FLOODWALL_ADMIN_TOKEN` is the token for `/admin/rules`.
 #[derive(Parser)]
 struct Arguments {
-    /// Where to listen; port 0 is any that is free.
+    /// Address to listen on; port 0 picks a free port.
     #[arg(long, default_value = "127.0.0.1:8080")]
     listen: SocketAddr,
-    /// For how many milliseconds a handler waits for the backend.
+    /// Milliseconds that a handler waits for the simulated backend.
     #[arg(long, default_value_t = 400)]
     backend_ms: u64,
-    /// Admits everything, to see what becomes of that.
+    /// Admit every request, to show what the wall prevents.
     #[arg(long)]
     no_wall: bool,
-    /// Lets handlers panic when a request asks for it, with the header `X-Panic`.
+    /// Let a handler panic if the request has the header `X-Panic`.
     #[arg(long)]
     may_panic: bool,
-    /// For how many seconds, at most, what runs is waited for at the end.
+    /// Longest time, in seconds, to wait for running requests at shutdown.
     #[arg(long, default_value_t = 10)]
     drain_seconds: u64,
 }
 
-/// Threads of connections: each is read and answered on one. A process often may have 1024 files open,
-/// and whoever comes when it has no more is not even hung up on.
+/// Limits connection threads: each connection has one. The limit stays below 1024, a common limit on
+/// open files; with no free file descriptor, the server could not even accept and close a connection.
 static CONNECTIONS: Bulkhead = Bulkhead::new(900);
 
-/// Requests that are being answered.
-static ANSWERING: Gauge = Gauge::new(CAPACITY);
+/// Counts requests from the end of their head to the end of their response.
+static IN_FLIGHT: Gauge = Gauge::new(CAPACITY);
 
-/// Set when the server is to stop.
-static STOPS: AtomicBool = AtomicBool::new(false);
+/// Set when the server shuts down.
+static SHUTTING_DOWN: AtomicBool = AtomicBool::new(false);
 
 fn main() -> Result<ExitCode, Box<dyn Error>> {
     let arguments = Arguments::parse();
     let mut signals = Signals::new([SIGTERM, SIGINT])?;
     let listener = TcpListener::bind(arguments.listen)?;
     println!("listening on http://{}", listener.local_addr()?);
-    // It lives as long as the process.
-    let site: &'static Site = Box::leak(Box::new(Site {
+    // Leaked: connection threads are detached and use it until the process exits.
+    let app: &'static App = Box::leak(Box::new(App {
         pool: Pool::new(CAPACITY),
         has_wall: !arguments.no_wall,
-        backend: Duration::from_millis(arguments.backend_ms),
+        backend_time: Duration::from_millis(arguments.backend_ms),
         may_panic: arguments.may_panic,
         admin_token: env::var("FLOODWALL_ADMIN_TOKEN").ok(),
     }));
-    thread::spawn(move || accept(&listener, site));
-    thread::spawn(page::watch);
+    thread::spawn(move || accept(&listener, app));
+    thread::spawn(page::sample_reject_ratios);
     signals.forever().next();
     Ok(drain(Duration::from_secs(arguments.drain_seconds)))
 }
 
-/// Takes in connections, so many at once, and starts a thread for each.
-fn accept(listener: &TcpListener, site: &'static Site) {
+/// Accepts connections and starts a thread for each, up to the limit.
+fn accept(listener: &TcpListener, app: &'static App) {
     for stream in listener.incoming() {
         let Ok(stream) = stream else {
-            // Out of file descriptors, say: some will be free again.
+            // Probably out of file descriptors: retry when some are free again.
             thread::sleep(Duration::from_millis(10));
             continue;
         };
-        // Beyond that many, whoever comes is hung up on: not even a thread to say so is theirs.
+        // Over the limit, the connection is closed without a response: a response needs a thread.
         if let Ok(permit) = CONNECTIONS.try_acquire() {
             let serve = permit.wrap(move || {
                 if let Ok(connection) = Connection::new(stream) {
-                    serve(connection, site);
+                    serve(connection, app);
                 }
             });
-            // If no thread can be had, the permit comes back as the closure is dropped.
+            // If the thread cannot be started, dropping the closure releases the permit.
             let _ = thread::Builder::new().spawn(serve);
         }
     }
 }
 
-/// Answers one request after another.
-fn serve(mut connection: Connection, site: &Site) {
-    let stops = || STOPS.load(Ordering::Relaxed);
-    while connection.wait(stops).is_ok() {
-        match exchange(&mut connection, site) {
+/// Serves the requests of one connection, one after another.
+fn serve(mut connection: Connection, app: &App) {
+    let is_cancelled = || SHUTTING_DOWN.load(Ordering::Relaxed);
+    while connection.wait_for_request(is_cancelled).is_ok() {
+        match exchange(&mut connection, app) {
             Ok(true) => {}
             Ok(false) => return connection.close(),
-            Err(Refusal::Gone) => return,
-            Err(Refusal::Wrong(answer)) => {
-                if connection.send(&answer, false, false).is_ok() {
+            Err(RequestError::Disconnected) => return,
+            Err(RequestError::Invalid(response)) => {
+                if connection.send(&response, false, false).is_ok() {
                     connection.close();
                 }
                 return;
@@ -125,37 +126,38 @@ fn serve(mut connection: Connection, site: &Site) {
     }
 }
 
-/// Answers one request. Says whether another one may follow.
-fn exchange(connection: &mut Connection, site: &Site) -> Result<bool, Refusal> {
-    let head = connection.head()?;
-    // From here on the server does not end before this has been answered.
-    let _answering = ANSWERING.enter();
-    let answer = site.answer(&head, connection)?;
-    let stops = STOPS.load(Ordering::Relaxed);
-    let may_follow = head.keeps_alive && !stops && !connection.is_in_doubt(&head);
-    connection.send(&answer, head.method == "HEAD", may_follow)?;
-    // If a body does not come that nobody wants, it has been answered all the same.
-    Ok(may_follow && connection.skip_body().is_ok())
+/// Serves one request. Returns whether the connection can carry another one.
+fn exchange(connection: &mut Connection, app: &App) -> Result<bool, RequestError> {
+    let head = connection.read_head()?;
+    // From here on, `drain` waits for the response.
+    let _in_flight = IN_FLIGHT.enter();
+    let response = app.respond(&head, connection)?;
+    let is_shutting_down = SHUTTING_DOWN.load(Ordering::Relaxed);
+    let keep_alive = head.keeps_alive && !is_shutting_down && !connection.is_ambiguous_after(&head);
+    connection.send(&response, head.method == "HEAD", keep_alive)?;
+    // The response is sent: if the rest of the body does not arrive, only the connection ends.
+    Ok(keep_alive && connection.skip_body().is_ok())
 }
 
-/// Turns away what is new, and waits for what runs. Nothing that was admitted is lost, unless it
-/// takes too long.
-fn drain(at_most: Duration) -> ExitCode {
-    let until = Instant::now() + at_most;
-    STOPS.store(true, Ordering::Relaxed);
+/// Closes the wall and waits until every admitted request is answered, at most for `timeout`.
+fn drain(timeout: Duration) -> ExitCode {
+    let deadline = Instant::now() + timeout;
+    SHUTTING_DOWN.store(true, Ordering::Relaxed);
     let closed = WALL.set_capacity(0);
-    closed.expect("a wall can always be closed");
-    // In this order: whoever has given its permit back has begun to be answered before.
-    let is_over = || {
+    closed.expect("a capacity of 0 is always valid");
+    // Permits first: reading 0 in use synchronizes with every released permit, so the gauge then counts
+    // each admitted request whose response is not sent yet.
+    let is_drained = || {
         WALL.snapshot()
             .classes()
             .iter()
             .all(|class| class.in_use == 0)
-            && ANSWERING.active() == 0
+            && IN_FLIGHT.active() == 0
     };
-    while !is_over() {
-        if Instant::now() >= until {
-            eprintln!("gave up on {} requests that still run", ANSWERING.active());
+    while !is_drained() {
+        if Instant::now() >= deadline {
+            let running = IN_FLIGHT.active();
+            eprintln!("drain timed out: {running} requests are still running");
             return ExitCode::FAILURE;
         }
         thread::sleep(Duration::from_millis(10));
@@ -166,10 +168,7 @@ fn drain(at_most: Duration) -> ExitCode {
         .iter()
         .map(|class| class.admitted)
         .sum();
-    // Nobody needs to listen any more.
-    let _ = writeln!(
-        io::stdout(),
-        "answered {admitted} requests that were admitted"
-    );
+    // Not `println!`, which panics if stdout is closed.
+    let _ = writeln!(io::stdout(), "answered {admitted} admitted requests");
     ExitCode::SUCCESS
 }

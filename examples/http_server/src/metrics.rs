@@ -3,15 +3,15 @@
 use floodwall::{ClassSnapshot, Snapshot};
 use prometheus::{Encoder, GaugeVec, IntCounterVec, Opts, Registry, TextEncoder};
 
-use crate::http::Answer;
+use crate::http::Response;
 use crate::wall::WALL;
 
-pub(crate) fn answer() -> Answer {
-    let text = text(&WALL.snapshot()).expect("all names are good");
-    Answer::new("200 OK", TextEncoder::new().format_type(), text)
+pub(crate) fn response() -> Response {
+    let text = text(&WALL.snapshot()).expect("metric names are valid");
+    Response::new("200 OK", TextEncoder::new().format_type(), text)
 }
 
-/// All metrics are made anew, of one snapshot, so that they fit together.
+/// Formats a snapshot. Each call builds a new registry, so that all values come from one snapshot.
 fn text(snapshot: &Snapshot) -> prometheus::Result<String> {
     let registry = Registry::new();
     let gauge = |name: &str, help: &str, value: f64| {
@@ -26,7 +26,7 @@ fn text(snapshot: &Snapshot) -> prometheus::Result<String> {
     )?;
     gauge(
         "floodwall_utilization_ratio",
-        "Permits in use, of the capacity.",
+        "Permits in use divided by the capacity.",
         snapshot.utilization,
     )?;
 
@@ -42,34 +42,34 @@ fn text(snapshot: &Snapshot) -> prometheus::Result<String> {
     })?;
     per_class(
         "floodwall_guarantee",
-        "Permits that the class can always get.",
+        "Permits that the class can always acquire.",
         |class| class.guarantee.into(),
     )?;
     per_class(
         "floodwall_cap",
-        "Permits that the class may hold at most.",
+        "Most permits that the class may hold.",
         |class| class.cap.into(),
     )?;
     per_class(
         "floodwall_peak",
-        "The most permits in use at once since the server started.",
+        "Most permits in use at once since the server started.",
         |class| class.peak.into(),
     )?;
     per_class(
         "floodwall_reject_probability_ratio",
-        "With what probability a request that borrows would be shed now.",
+        "Probability that the next request of the class is shed.",
         |class| class.reject_probability,
     )?;
 
     let admitted = Opts::new("floodwall_admitted_total", "Requests admitted.");
     let admitted = IntCounterVec::new(admitted, &["class"])?;
-    let rejected = Opts::new("floodwall_rejected_total", "Requests turned away.");
+    let rejected = Opts::new("floodwall_rejected_total", "Requests rejected.");
     let rejected = IntCounterVec::new(rejected, &["class", "reason"])?;
     for class in snapshot.classes() {
         admitted
             .with_label_values(&[class.name])
             .inc_by(class.admitted);
-        // By the names that `Reason::name` gives them.
+        // The names that `Reason::name` returns.
         for (reason, count) in [
             ("shed", class.shed),
             ("class_full", class.class_full),

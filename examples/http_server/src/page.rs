@@ -1,4 +1,4 @@
-//! The status page: how full the pool is, who is in it, and who is turned away.
+//! The status page: utilization of the pool, and admissions and rejections by class.
 
 use std::fmt::Write as _;
 use std::sync::Mutex;
@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use floodwall::{ClassSnapshot, Snapshot};
 
-use crate::http::Answer;
+use crate::http::Response;
 use crate::wall::WALL;
 
 const HEAD: &str = r#"<!DOCTYPE html>
@@ -25,56 +25,57 @@ meter { width: 100%; height: 1.4em; }
 </style>
 "#;
 
-/// What share of each class was turned away in the last second, if anybody asked.
-static BLOCKED: Mutex<Vec<Option<f64>>> = Mutex::new(Vec::new());
+/// Rejected / requested in the last second, for each class; `None` if there was no request.
+static REJECT_RATIOS: Mutex<Vec<Option<f64>>> = Mutex::new(Vec::new());
 
-/// Takes a look at the wall each second, for ever.
-pub(crate) fn watch() -> ! {
+/// Updates [`REJECT_RATIOS`] every second.
+pub(crate) fn sample_reject_ratios() -> ! {
     let mut before = WALL.snapshot();
     loop {
         thread::sleep(Duration::from_secs(1));
         let now = WALL.snapshot();
-        *BLOCKED.lock().expect("nobody panics with it") = blocked(&before, &now);
+        *REJECT_RATIOS.lock().expect("not poisoned") = reject_ratios(&before, &now);
         before = now;
     }
 }
 
-fn blocked(before: &Snapshot, now: &Snapshot) -> Vec<Option<f64>> {
-    let both = before.classes().iter().zip(now.classes());
-    let share = |(before, now): (&ClassSnapshot, &ClassSnapshot)| {
+fn reject_ratios(before: &Snapshot, now: &Snapshot) -> Vec<Option<f64>> {
+    let pairs = before.classes().iter().zip(now.classes());
+    let ratio = |(before, now): (&ClassSnapshot, &ClassSnapshot)| {
         let rejected = rejected(now) - rejected(before);
-        let asked = now.admitted - before.admitted + rejected;
-        (asked > 0).then(|| rejected as f64 / asked as f64)
+        let requested = now.admitted - before.admitted + rejected;
+        (requested > 0).then(|| rejected as f64 / requested as f64)
     };
-    both.map(share).collect()
+    pairs.map(ratio).collect()
 }
 
 fn rejected(class: &ClassSnapshot) -> u64 {
     class.shed + class.class_full + class.pool_full
 }
 
-pub(crate) fn answer() -> Answer {
+pub(crate) fn response() -> Response {
     let snapshot = WALL.snapshot();
     let (capacity, utilization) = (snapshot.capacity, snapshot.utilization);
     let in_use: u32 = snapshot.classes().iter().map(|class| class.in_use).sum();
     let mut page = format!(
         "{HEAD}<h1>{:.0} % in use</h1>\n\
          <p><meter max=\"1\" high=\"0.9\" value=\"{utilization:.3}\"></meter> {in_use} of {capacity} threads\n\
-         <table>\n<tr><th>class<th colspan=\"2\">in use / cap<th>guarantee<th>turned away<br>in 1 s\
-         <th>shed now<th>admitted<th>shed<th>class full<th>pool full\n",
+         <table>\n<tr><th>class<th colspan=\"2\">in use / cap<th>guarantee<th>rejected<br>in 1 s\
+         <th>reject<br>probability<th>admitted<th>shed<th>class full<th>pool full\n",
         100.0 * utilization,
     );
-    let blocked = BLOCKED.lock().expect("nobody panics with it").clone();
-    let blocked = blocked.into_iter().chain([None].into_iter().cycle());
-    for (class, blocked) in snapshot.classes().iter().zip(blocked) {
-        write_row(&mut page, class, blocked);
+    let ratios = REJECT_RATIOS.lock().expect("not poisoned").clone();
+    // Empty during the first second.
+    let ratios = ratios.into_iter().chain([None].into_iter().cycle());
+    for (class, ratio) in snapshot.classes().iter().zip(ratios) {
+        write_row(&mut page, class, ratio);
     }
     page += "</table>\n";
-    Answer::new("200 OK", "text/html; charset=utf-8", page)
+    Response::new("200 OK", "text/html; charset=utf-8", page)
 }
 
-fn write_row(page: &mut String, class: &ClassSnapshot, blocked: Option<f64>) {
-    let blocked = blocked.map_or("–".to_owned(), |share| format!("{:.0} %", 100.0 * share));
+fn write_row(page: &mut String, class: &ClassSnapshot, reject_ratio: Option<f64>) {
+    let rejected = reject_ratio.map_or("–".to_owned(), |ratio| format!("{:.0} %", 100.0 * ratio));
     let ClassSnapshot {
         name,
         in_use,
@@ -85,17 +86,17 @@ fn write_row(page: &mut String, class: &ClassSnapshot, blocked: Option<f64>) {
     write!(
         page,
         "<tr><td>{name}<td class=\"bar\"><meter max=\"{cap}\" value=\"{in_use}\"></meter><td>{in_use} / {cap}\
-         <td>{guarantee}<td>{blocked}<td>{:.0} %",
+         <td>{guarantee}<td>{rejected}<td>{:.0} %",
         100.0 * class.reject_probability
     )
-    .expect("a string takes all");
+    .expect("writing to a String never fails");
     for count in [
         class.admitted,
         class.shed,
         class.class_full,
         class.pool_full,
     ] {
-        write!(page, "<td>{count}").expect("a string takes all");
+        write!(page, "<td>{count}").expect("writing to a String never fails");
     }
     page.push('\n');
 }

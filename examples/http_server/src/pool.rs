@@ -1,12 +1,14 @@
-//! The threads that run handlers: so many, and no more.
+//! A fixed pool of threads that run handlers.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::thread;
 
 use crossbeam_channel::{RecvError, Sender, bounded, unbounded};
 
-/// With a wall in front, never more jobs wait than it has admitted, and each finds a thread at once.
-/// Without one, nothing bounds the queue: that is how such servers drown.
+/// A fixed number of threads behind a queue.
+///
+/// The queue has no bound of its own. With a wall in front, it never holds more jobs than the wall has
+/// permits. Without one, it grows until clients time out before their job starts.
 pub(crate) struct Pool {
     jobs: Sender<Job>,
 }
@@ -15,12 +17,12 @@ type Job = Box<dyn FnOnce() + Send>;
 
 impl Pool {
     pub(crate) fn new(threads: u32) -> Self {
-        let (jobs, backlog) = unbounded::<Job>();
+        let (jobs, queue) = unbounded::<Job>();
         for _ in 0..threads {
-            let backlog = backlog.clone();
+            let queue = queue.clone();
             thread::spawn(move || {
-                for job in backlog {
-                    // A job that panics drops its permit as its stack is unwound; the thread goes on.
+                for job in queue {
+                    // Unwinding drops the permit of a job that panics; the thread continues.
                     let _panicked = catch_unwind(AssertUnwindSafe(job));
                 }
             });
@@ -28,21 +30,21 @@ impl Pool {
         Pool { jobs }
     }
 
-    /// Runs a handler on one of the threads, and waits for what it returns.
+    /// Runs a handler on a pool thread and waits for its result.
     ///
     /// # Errors
-    /// If the handler panicked.
+    /// [`RecvError`] if the handler panicked.
     pub(crate) fn run<T: Send + 'static>(
         &self,
         handler: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, RecvError> {
-        let (done, outcome) = bounded(1);
+        let (sender, receiver) = bounded(1);
         let job = Box::new(move || {
             let outcome = handler();
-            // Whoever asked still waits.
-            let _ = done.send(outcome);
+            // Cannot fail: the receiver waits below.
+            let _ = sender.send(outcome);
         });
-        self.jobs.send(job).expect("the threads never end");
-        outcome.recv()
+        self.jobs.send(job).expect("pool threads never exit");
+        receiver.recv()
     }
 }

@@ -1,21 +1,21 @@
-//! The wall, and who may have what behind it.
+//! The request classes and the wall with its rules.
 
 use floodwall::{Curve, Floodwall, Share};
 
 floodwall::classes! {
-    /// What a request is, which is seen from its first line and its headers.
+    /// Class of a request, known from its request line and headers.
     pub(crate) enum Kind {
         Message = "message",
-        /// Somebody opened the app.
+        /// A user opened the app.
         Login = "login",
-        /// A phone woke up, and logs in by itself.
+        /// A device logged in without user activity.
         BackgroundLogin = "background login",
         Health = "health check",
     }
 }
 
-/// Handlers that may run at once: each of them occupies a thread while it waits for the backend.
-/// `docs/in-a-server.md` says where the numbers come from.
+/// Handlers that may run at once. Each occupies a thread while it waits for the backend.
+/// `docs/in-a-server.md` derives the numbers.
 pub(crate) const CAPACITY: u32 = 64;
 
 pub(crate) static WALL: Floodwall<Kind> = Floodwall::new(
@@ -23,11 +23,11 @@ pub(crate) static WALL: Floodwall<Kind> = Floodwall::new(
     &[
         Kind::Message.rule(Share::at_least(44)),
         Kind::Login.rule(Share::between(9, 24)),
-        // The first to go: no guarantee, and less and less of it as the pool fills.
+        // Shed first: no guarantee, and a curve.
         Kind::BackgroundLogin
             .rule(Share::at_most(24))
             .shed(Curve::linear(0.7, 0.76)),
-        // Never shed, for it never borrows; who asks more often than that is no health check.
+        // Never shed, because it cannot borrow. Two concurrent health checks are enough.
         Kind::Health.rule(Share::exactly(2)),
     ],
 );
