@@ -1,5 +1,6 @@
-//! What does the whole wall cost? An admission and its give-back by what the curve has to say, a
-//! rejection by its reason, with 1, 2, 4 and 8 classes; and what a draw costs that one brings.
+//! What does a `Floodwall` admission cost? Measures an admission and its release by position on the
+//! curve, a rejection by reason, each with 1, 2, 4 and 8 classes, and an admission with a `Draw`
+//! from the caller.
 
 mod common;
 
@@ -7,29 +8,29 @@ use criterion::measurement::WallTime;
 use criterion::{BenchmarkGroup, BenchmarkId, Criterion, criterion_group, criterion_main};
 use floodwall::{AdmitOptions, Curve, Draw, Share};
 
-use common::walls::{ALL, BELOW_RAMP, INSIDE_RAMP, Of, RAMP, hold, wall};
+use common::walls::{ALL, BELOW_RAMP, INSIDE_RAMP, OneOf, RAMP, hold, wall};
 use common::{CAPACITY, FLOOR, is_err, peers};
 
 type Group<'a> = BenchmarkGroup<'a, WallTime>;
 
 fn admit(criterion: &mut Criterion) {
     let group = &mut criterion.benchmark_group("admit");
-    yardsticks(group);
+    baselines(group);
     admitted::<1>(group);
     admitted::<2>(group);
     admitted::<4>(group);
     admitted::<8>(group);
-    drawn(group);
+    draw_from_caller(group);
     rejected::<1>(group);
     rejected::<2>(group);
     rejected::<4>(group);
     rejected::<8>(group);
 }
 
-/// What a wall is compared with: the floor, and permits without classes.
-fn yardsticks(group: &mut Group<'_>) {
+/// Measures the floor and permits without classes.
+fn baselines(group: &mut Group<'_>) {
     let id = |subject| BenchmarkId::new(subject, classes(1));
-    group.bench_function(id("floor"), |b| b.iter(|| FLOOR.take_and_give_back()));
+    group.bench_function(id("floor"), |b| b.iter(|| FLOOR.acquire_and_release()));
     group.bench_function(id("bulkhead"), |b| {
         b.iter(|| drop(peers::BULKHEAD.try_acquire()));
     });
@@ -45,26 +46,26 @@ fn admitted<const COUNT: usize>(group: &mut Group<'_>) {
         ("inside the ramp", RAMP, INSIDE_RAMP),
     ] {
         let wall = wall::<COUNT>(ALL, curve);
-        hold(wall, Of(0), in_use);
+        hold(wall, OneOf(0), in_use);
         group.bench_function(BenchmarkId::new(subject, classes(COUNT)), |b| {
-            b.iter(|| drop(wall.admit(Of(0))));
+            b.iter(|| drop(wall.admit(OneOf(0))));
         });
     }
 }
 
-/// Inside the ramp, with draws that the caller brings.
-fn drawn(group: &mut Group<'_>) {
+/// Measures admissions inside the ramp with a `Draw` from the caller.
+fn draw_from_caller(group: &mut Group<'_>) {
     let wall = wall::<2>(ALL, RAMP);
-    hold(wall, Of(0), INSIDE_RAMP);
+    hold(wall, OneOf(0), INSIDE_RAMP);
     let id = |subject| BenchmarkId::new(subject, classes(2));
     group.bench_function(id("inside the ramp, `Draw::local`"), |b| {
-        b.iter(|| drop(wall.admit_with(Of(0), AdmitOptions::new().draw(Draw::local()))));
+        b.iter(|| drop(wall.admit_with(OneOf(0), AdmitOptions::new().draw(Draw::local()))));
     });
     group.bench_function(id("inside the ramp, `Draw::keyed`"), |b| {
         let mut user = 0_u64;
         b.iter(|| {
             user += 1;
-            drop(wall.admit_with(Of(0), AdmitOptions::new().draw(Draw::keyed(user, 1))));
+            drop(wall.admit_with(OneOf(0), AdmitOptions::new().draw(Draw::keyed(user, 1))));
         });
     });
 }
@@ -77,12 +78,12 @@ fn rejected<const COUNT: usize>(group: &mut Group<'_>) {
         ("pool_full", Share::at_least(0), Curve::NEVER, CAPACITY),
     ] {
         let wall = wall::<COUNT>(share, curve);
-        hold(wall, Of(0), in_use);
-        let rejection = wall.admit(Of(0)).expect_err("it is rejected");
+        hold(wall, OneOf(0), in_use);
+        let rejection = wall.admit(OneOf(0)).expect_err("the wall rejects");
         assert_eq!(rejection.reason.name(), reason);
         let subject = reason.replace('_', " ");
         group.bench_function(BenchmarkId::new(subject, classes(COUNT)), |b| {
-            b.iter(|| is_err(wall.admit(Of(0))));
+            b.iter(|| is_err(wall.admit(OneOf(0))));
         });
     }
 }
@@ -90,7 +91,7 @@ fn rejected<const COUNT: usize>(group: &mut Group<'_>) {
 fn classes(count: usize) -> String {
     match count {
         1 => "1 class".into(),
-        more => format!("{more} classes"),
+        _ => format!("{count} classes"),
     }
 }
 

@@ -1,10 +1,8 @@
-//! What does a permit cost where threads fight for it? So many threads take one and give it back, on
-//! one limit, as fast as they can.
+//! What does a contended permit cost? All threads acquire and release on one limit, back to back.
 //!
-//! The time is what one thread sees per take and give-back: each thread measures its own, from the
-//! barrier at which all begin to the last of so many, and goes on until all have; the mean over the
-//! threads is reported. Where threads outnumber the cores, that includes waiting for one's turn on
-//! a core.
+//! The time is per acquire and release on one thread. Each thread measures from the common barrier to
+//! the end of its own calls, and keeps calling until every thread has measured. The mean over the
+//! threads is reported. If threads outnumber cores, the time includes waiting for a core.
 
 mod common;
 
@@ -12,18 +10,18 @@ use criterion::measurement::WallTime;
 use criterion::{BenchmarkGroup, BenchmarkId, Criterion, criterion_group, criterion_main};
 
 use common::peers::{self, Measure};
-use common::threads::{self, cores, together};
+use common::threads::{self, concurrently, cores};
 
 const THREADS: [usize; 4] = [1, 2, 4, 8];
 
 struct Threads<'a>(BenchmarkGroup<'a, WallTime>);
 
 impl Measure for Threads<'_> {
-    fn measure(&mut self, subject: &str, take_and_give_back: impl Fn() + Sync) {
+    fn measure(&mut self, subject: &str, acquire_and_release: impl Fn() + Sync) {
         for threads in THREADS {
             let id = BenchmarkId::new(subject, threads::name(threads));
             self.0.bench_function(id, |b| {
-                b.iter_custom(|calls| together(threads, calls, &take_and_give_back));
+                b.iter_custom(|calls| concurrently(threads, calls, &acquire_and_release));
             });
         }
     }
@@ -32,11 +30,11 @@ impl Measure for Threads<'_> {
 fn contended(criterion: &mut Criterion) {
     let cores = cores();
     if THREADS.iter().any(|&threads| threads > cores) {
-        println!("Here are {cores} cores: more threads take turns on them, and see that too.");
+        println!("{cores} cores: with more threads, times include waiting for a core.");
     }
     let mut group = criterion.benchmark_group("contended");
     common::measure_in_long_samples(&mut group);
-    peers::each(&mut Threads(group));
+    peers::measure_each(&mut Threads(group));
 }
 
 criterion_group!(name = benches; config = common::criterion(); targets = contended);

@@ -1,10 +1,11 @@
-//! What does it cost to be turned away? Nothing is free, and one thread asks again and again; a
-//! thread on every core does; or one does beside threads that take and give back, so that the word
-//! that says "full" keeps moving from core to core.
+//! What does a rejection cost? Every measured call except the floor's is rejected. Calls run on one
+//! thread, on every core, or on one thread while the other cores acquire and release, so that the
+//! word moves between caches.
 //!
-//! A wall says why, and counts; the others just say no. Beside takers a wall turns away one class
-//! while the other takes and gives back; a limit has one permit left there, for the takers, and is
-//! asked for two, which never fit. Who cannot be asked for two is not shown there.
+//! A wall also reports the reason and counts the rejection. With concurrent acquires, a wall rejects
+//! one class and admits the other. A plain limit has one free permit, for the acquiring threads, and
+//! the measured call requests two, which never fit. Peers that cannot request two are not measured
+//! there.
 
 mod common;
 
@@ -16,7 +17,7 @@ use crossbeam_utils::CachePadded;
 use floodwall::{Bulkhead, Curve, Floodwall, ShardedBulkhead, Share};
 
 use common::peers::Counter;
-use common::threads::{self, beside, cores, together};
+use common::threads::{self, concurrently, cores, with_background};
 use common::walls::{ALL, Kind, hold};
 use common::{CAPACITY, FLOOR, is_err, is_none};
 
@@ -39,50 +40,50 @@ fn full(criterion: &mut Criterion) {
     parking_lot(group);
 }
 
-fn alone_and_together(group: &mut Group<'_>, subject: &str, reject: impl Fn() -> bool + Sync) {
+fn rejecting_threads(group: &mut Group<'_>, subject: &str, reject: impl Fn() -> bool + Sync) {
     assert!(reject(), "{subject} is not full");
     for threads in [1, cores().max(2)] {
         let id = BenchmarkId::new(subject, threads::name(threads));
         group.bench_function(id, |b| {
-            b.iter_custom(|calls| together(threads, calls, &reject));
+            b.iter_custom(|calls| concurrently(threads, calls, &reject));
         });
     }
 }
 
-fn beside_takers(
+fn with_concurrent_acquires(
     group: &mut Group<'_>,
     subject: &str,
-    take_and_give_back: impl Fn() + Sync,
+    acquire_and_release: impl Fn() + Sync,
     reject: impl Fn() -> bool,
 ) {
     assert!(reject(), "{subject} is not full");
-    let takers = cores().max(2) - 1;
-    let id = BenchmarkId::new(subject, "beside takers");
+    let acquiring = cores().max(2) - 1;
+    let id = BenchmarkId::new(subject, "concurrent acquires");
     group.bench_function(id, |b| {
-        b.iter_custom(|calls| beside(takers, &take_and_give_back, calls, &reject));
+        b.iter_custom(|calls| with_background(acquiring, &acquire_and_release, calls, &reject));
     });
 }
 
-/// Rejects nobody: it is what to compare with.
+/// Acquires and releases instead of rejecting, for comparison.
 fn floor(group: &mut Group<'_>) {
-    let take = || FLOOR.take_and_give_back();
+    let acquire = || FLOOR.acquire_and_release();
     let pair = || {
-        take();
+        acquire();
         true
     };
-    alone_and_together(group, "floor", pair);
-    beside_takers(group, "floor", take, pair);
+    rejecting_threads(group, "floor", pair);
+    with_concurrent_acquires(group, "floor", acquire, pair);
 }
 
 fn bulkhead(group: &mut Group<'_>) {
     static BULKHEAD: Bulkhead = Bulkhead::new(CAPACITY);
     forget(BULKHEAD.try_acquire_many(ALL_BUT_ONE));
-    let take = || drop(BULKHEAD.try_acquire());
-    beside_takers(group, "bulkhead", take, || {
+    let acquire = || drop(BULKHEAD.try_acquire());
+    with_concurrent_acquires(group, "bulkhead", acquire, || {
         is_err(BULKHEAD.try_acquire_many(2))
     });
     forget(BULKHEAD.try_acquire());
-    alone_and_together(group, "bulkhead", || is_err(BULKHEAD.try_acquire()));
+    rejecting_threads(group, "bulkhead", || is_err(BULKHEAD.try_acquire()));
 }
 
 fn sharded(group: &mut Group<'_>) {
@@ -90,10 +91,10 @@ fn sharded(group: &mut Group<'_>) {
     for _ in 0..CAPACITY {
         forget(SHARDED.try_acquire());
     }
-    alone_and_together(group, "sharded", || is_err(SHARDED.try_acquire()));
+    rejecting_threads(group, "sharded", || is_err(SHARDED.try_acquire()));
 }
 
-/// Logins are turned away, messages come and go.
+/// Rejects logins while messages acquire and release.
 fn walls(group: &mut Group<'_>) {
     static CLASS_FULL: Floodwall<Kind> = Floodwall::new(
         CAPACITY,
@@ -126,10 +127,10 @@ fn walls(group: &mut Group<'_>) {
         let rejection = wall.admit(Kind::Login).expect_err("logins are rejected");
         assert_eq!(rejection.reason.name(), reason);
         let subject = format!("floodwall, {}", reason.replace('_', " "));
-        let take = || drop(wall.admit(Kind::Message));
+        let acquire = || drop(wall.admit(Kind::Message));
         let reject = || is_err(wall.admit(Kind::Login));
-        alone_and_together(group, &subject, reject);
-        beside_takers(group, &subject, take, reject);
+        rejecting_threads(group, &subject, reject);
+        with_concurrent_acquires(group, &subject, acquire, reject);
     }
 }
 
@@ -139,12 +140,12 @@ fn tokio(group: &mut Group<'_>) {
     static SEMAPHORE: CachePadded<Semaphore> =
         CachePadded::new(Semaphore::const_new(CAPACITY as usize));
     forget(SEMAPHORE.try_acquire_many(ALL_BUT_ONE));
-    let take = || drop(SEMAPHORE.try_acquire());
-    beside_takers(group, "tokio", take, || {
+    let acquire = || drop(SEMAPHORE.try_acquire());
+    with_concurrent_acquires(group, "tokio", acquire, || {
         is_err(SEMAPHORE.try_acquire_many(2))
     });
     forget(SEMAPHORE.try_acquire());
-    alone_and_together(group, "tokio", || is_err(SEMAPHORE.try_acquire()));
+    rejecting_threads(group, "tokio", || is_err(SEMAPHORE.try_acquire()));
 }
 
 fn async_lock(group: &mut Group<'_>) {
@@ -154,7 +155,7 @@ fn async_lock(group: &mut Group<'_>) {
     for _ in 0..CAPACITY {
         forget(SEMAPHORE.try_acquire());
     }
-    alone_and_together(group, "async-lock", || is_none(SEMAPHORE.try_acquire()));
+    rejecting_threads(group, "async-lock", || is_none(SEMAPHORE.try_acquire()));
 }
 
 fn asyncband(group: &mut Group<'_>) {
@@ -162,12 +163,12 @@ fn asyncband(group: &mut Group<'_>) {
 
     static SEMAPHORE: CachePadded<Semaphore> = CachePadded::new(Semaphore::new(CAPACITY as usize));
     forget(SEMAPHORE.try_acquire(ALL_BUT_ONE as usize));
-    let take = || drop(SEMAPHORE.try_acquire(1));
-    beside_takers(group, "asyncband", take, || {
+    let acquire = || drop(SEMAPHORE.try_acquire(1));
+    with_concurrent_acquires(group, "asyncband", acquire, || {
         is_none(SEMAPHORE.try_acquire(2))
     });
     forget(SEMAPHORE.try_acquire(1));
-    alone_and_together(group, "asyncband", || is_none(SEMAPHORE.try_acquire(1)));
+    rejecting_threads(group, "asyncband", || is_none(SEMAPHORE.try_acquire(1)));
 }
 
 fn throttle_net(group: &mut Group<'_>) {
@@ -176,15 +177,15 @@ fn throttle_net(group: &mut Group<'_>) {
     for _ in 0..CAPACITY {
         forget(bulkhead.try_acquire());
     }
-    alone_and_together(group, "throttle-net", || is_none(bulkhead.try_acquire()));
+    rejecting_threads(group, "throttle-net", || is_none(bulkhead.try_acquire()));
 }
 
 fn parking_lot(group: &mut Group<'_>) {
     static COUNTER: CachePadded<Counter> = CachePadded::new(Counter::new(ALL_BUT_ONE));
-    let take = || COUNTER.take_and_give_back();
-    beside_takers(group, "parking_lot", take, || !COUNTER.take(2));
-    assert!(COUNTER.take(1), "one was left");
-    alone_and_together(group, "parking_lot", || !COUNTER.take(1));
+    let acquire = || COUNTER.acquire_and_release();
+    with_concurrent_acquires(group, "parking_lot", acquire, || !COUNTER.try_acquire(2));
+    assert!(COUNTER.try_acquire(1), "one permit was free");
+    rejecting_threads(group, "parking_lot", || !COUNTER.try_acquire(1));
 }
 
 criterion_group!(name = benches; config = common::criterion(); targets = full);

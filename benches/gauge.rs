@@ -1,5 +1,4 @@
-//! What does it cost to know how busy one is? Entering and leaving a gauge, and reading it; and what
-//! a wall tells of itself.
+//! What does a gauge cost? Measures entering and dropping the guard, and reading a gauge and a wall.
 
 mod common;
 
@@ -9,7 +8,7 @@ use criterion::measurement::WallTime;
 use criterion::{BenchmarkGroup, BenchmarkId, Criterion, criterion_group, criterion_main};
 use floodwall::{Floodwall, Gauge, WorkerGauge};
 
-use common::threads::{self, cores, together, together_by};
+use common::threads::{self, concurrently, concurrently_with, cores};
 use common::walls::{Kind, PLAIN};
 use common::{CAPACITY, FLOOR};
 
@@ -26,14 +25,14 @@ fn gauge(criterion: &mut Criterion) {
             group.bench_function(id, |b| b.iter_custom(time));
         };
         measure("floor", &|calls| {
-            together(threads, calls, || FLOOR.take_and_give_back())
+            concurrently(threads, calls, || FLOOR.acquire_and_release())
         });
-        measure("enter and leave", &|calls| {
-            together(threads, calls, || drop(GAUGE.enter()))
+        measure("enter and drop", &|calls| {
+            concurrently(threads, calls, || drop(GAUGE.enter()))
         });
-        measure("by worker, enter and leave", &|calls| {
-            together_by(threads, calls, || {
-                let mut worker = WORKERS.register().expect("there are places");
+        measure("worker gauge, enter and drop", &|calls| {
+            concurrently_with(threads, calls, || {
+                let mut worker = WORKERS.register().expect("a slot is free");
                 move || drop(worker.enter())
             })
         });
@@ -42,7 +41,7 @@ fn gauge(criterion: &mut Criterion) {
     read(group, "utilization", || GAUGE.utilization());
     read(group, "peak", || GAUGE.peak());
     read(group, "take_peak", || GAUGE.take_peak());
-    read(group, "by worker, active", || WORKERS.active());
+    read(group, "worker gauge, active", || WORKERS.active());
     read(group, "floodwall, in_use", || WALL.in_use(Kind::Message));
     read(group, "floodwall, utilization", || WALL.utilization());
     read(group, "floodwall, snapshot", || WALL.snapshot());

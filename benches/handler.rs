@@ -1,10 +1,9 @@
-//! What does a permit add to a handler that works for a microsecond?
+//! What does a permit add to a one-microsecond handler?
 //!
-//! A few nanoseconds in a microsecond are less than what two measurements of the same thing differ
-//! by. So each sample runs the handler with and without a permit by turns, in the order without,
-//! with, with, without, and what is measured is the difference: what slows the machine down slows
-//! both. `nothing` is the handler beside itself: how far from zero that comes out is how exactly all
-//! this is known.
+//! Two measurements of the same handler differ by more than a permit costs. Each sample therefore
+//! alternates batches in the order without, with, with, without a permit, and measures the
+//! difference: a slowdown of the machine affects both. `no permit` compares the handler with itself:
+//! its distance from zero shows the precision.
 
 mod common;
 
@@ -22,8 +21,8 @@ use common::walls::{ALL, BELOW_RAMP, INSIDE_RAMP, Kind, PLAIN, RAMP, hold};
 use common::work::{MICROSECOND, hash};
 use common::{CAPACITY, FLOOR};
 
-/// Calls in a turn: much longer than reading the clock, much shorter than what disturbs a machine.
-const TURN: u64 = 32;
+/// Calls per batch: much longer than a clock read, much shorter than the usual disturbances.
+const BATCH: u64 = 32;
 
 static BULKHEAD: Bulkhead = Bulkhead::new(CAPACITY);
 static WALL: Floodwall<Kind> = Floodwall::new(CAPACITY, &PLAIN);
@@ -43,11 +42,11 @@ fn handler(criterion: &mut Criterion<Extra>) {
     let group = &mut criterion.benchmark_group("handler");
     group.sampling_mode(SamplingMode::Flat);
     group.bench_function("handler", |b| b.iter(handle));
-    extra(group, "nothing", handle);
+    extra(group, "no permit", handle);
     extra(group, "floor", || {
-        FLOOR.take();
+        FLOOR.acquire();
         let reply = handle();
-        FLOOR.give_back();
+        FLOOR.release();
         reply
     });
     extra(group, "bulkhead", || BULKHEAD.call(handle));
@@ -63,37 +62,37 @@ fn handler(criterion: &mut Criterion<Extra>) {
     });
 }
 
-/// Measures what `under` takes longer than the handler does: the median of many rounds, since what
-/// interrupts a round falls on one side of it.
-fn extra<R>(group: &mut BenchmarkGroup<'_, Extra>, subject: &str, under: impl Fn() -> R) {
+/// Measures how much longer `with_permit` takes than the handler: the median of many rounds, because
+/// an interruption distorts one side of a round.
+fn extra<R>(group: &mut BenchmarkGroup<'_, Extra>, subject: &str, with_permit: impl Fn() -> R) {
     group.bench_function(subject, |b| {
         b.iter_custom(|calls| {
-            let rounds = 0..calls.div_ceil(TURN);
-            let mut extra: Vec<f64> = rounds.map(|_| round(&under)).collect();
+            let rounds = 0..calls.div_ceil(BATCH);
+            let mut extra: Vec<f64> = rounds.map(|_| round(&with_permit)).collect();
             extra.sort_by(f64::total_cmp);
             extra[extra.len() / 2] * calls as f64
         });
     });
 }
 
-/// What a call under a permit took longer, in one round of turns.
-fn round<R>(under: impl Fn() -> R) -> f64 {
-    let without = turn(handle);
-    let with = turn(&under) + turn(&under);
-    let without = without + turn(handle);
-    (with - without) / (2 * TURN) as f64
+/// Returns the extra nanoseconds per call with a permit, from one round of batches.
+fn round<R>(with_permit: impl Fn() -> R) -> f64 {
+    let without = batch(handle);
+    let with = batch(&with_permit) + batch(&with_permit);
+    let without = without + batch(handle);
+    (with - without) / (2 * BATCH) as f64
 }
 
-/// How many nanoseconds a turn takes.
-fn turn<R>(call: impl Fn() -> R) -> f64 {
+/// Returns the nanoseconds that a batch takes.
+fn batch<R>(call: impl Fn() -> R) -> f64 {
     let start = Instant::now();
-    for _ in 0..TURN {
+    for _ in 0..BATCH {
         black_box(call());
     }
     start.elapsed().as_nanos() as f64
 }
 
-/// Nanoseconds of which there may be less than none.
+/// A difference in nanoseconds, which may be negative.
 struct Extra;
 
 impl Measurement for Extra {
@@ -116,7 +115,7 @@ impl Measurement for Extra {
         0.0
     }
 
-    /// A difference can be zero, which criterion takes for a mistake.
+    /// Never returns zero, because criterion treats a zero measurement as an error.
     fn to_f64(&self, nanoseconds: &f64) -> f64 {
         nanoseconds + f64::MIN_POSITIVE
     }

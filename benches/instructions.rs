@@ -1,10 +1,10 @@
-//! How many instructions does an operation take? This does one of them so many times, and nothing
-//! else; `.ci/instructions` counts under valgrind, and fails where there are more than
-//! `instructions.toml` allows.
+//! How many instructions does an operation take? This program repeats one operation and does nothing
+//! else. `.ci/instructions` counts its instructions under valgrind, and fails if an operation exceeds
+//! its budget in `instructions.toml`.
 //!
 //! ```text
-//! instructions                    the names of the operations
-//! instructions OPERATION COUNT    does it so often
+//! instructions                    lists the operations
+//! instructions OPERATION COUNT    repeats an operation COUNT times
 //! ```
 
 use std::env;
@@ -14,16 +14,16 @@ use std::mem::forget;
 use floodwall::{AdmitOptions, Bulkhead, Class, Curve, Draw, Floodwall, Gauge, Rule, Share};
 use floodwall::{ShardedBulkhead, WorkerGauge};
 
-/// Its name, and what does it so often.
+/// The name of an operation, and a function that repeats it.
 type Operation = (&'static str, fn(u64));
 
 const OPERATIONS: &[Operation] = &[
     ("nothing", |times| repeat(times, || ())),
-    ("bulkhead, take", |times| {
+    ("bulkhead, acquire", |times| {
         static BULKHEAD: Bulkhead = Bulkhead::new(u32::MAX);
         repeat(times, || forget(BULKHEAD.try_acquire()));
     }),
-    ("bulkhead, take and give back", |times| {
+    ("bulkhead, acquire and release", |times| {
         static BULKHEAD: Bulkhead = Bulkhead::new(CAPACITY);
         repeat(times, || drop(BULKHEAD.try_acquire()));
     }),
@@ -33,38 +33,38 @@ const OPERATIONS: &[Operation] = &[
         repeat(times, || is_err(BULKHEAD.try_acquire()));
     }),
     ("floodwall, 2 classes", |times| {
-        static WALL: Floodwall<Of<2, 0>> = wall(ALL, Curve::NEVER);
-        repeat(times, || drop(WALL.admit(Of)));
+        static WALL: Floodwall<FirstOf<2, 0>> = wall(ALL, Curve::NEVER);
+        repeat(times, || drop(WALL.admit(FirstOf)));
     }),
     ("floodwall, 8 classes", |times| {
-        static WALL: Floodwall<Of<8, 1>> = wall(ALL, Curve::NEVER);
-        repeat(times, || drop(WALL.admit(Of)));
+        static WALL: Floodwall<FirstOf<8, 1>> = wall(ALL, Curve::NEVER);
+        repeat(times, || drop(WALL.admit(FirstOf)));
     }),
     ("floodwall, below the ramp", |times| {
-        static WALL: Floodwall<Of<2, 2>> = wall(ALL, RAMP);
+        static WALL: Floodwall<FirstOf<2, 2>> = wall(ALL, RAMP);
         hold(&WALL, BELOW_RAMP);
-        repeat(times, || drop(WALL.admit(Of)));
+        repeat(times, || drop(WALL.admit(FirstOf)));
     }),
     ("floodwall, inside the ramp", |times| {
-        static WALL: Floodwall<Of<2, 3>> = wall(ALL, RAMP);
+        static WALL: Floodwall<FirstOf<2, 3>> = wall(ALL, RAMP);
         hold(&WALL, INSIDE_RAMP);
-        repeat(times, || drop(WALL.admit(Of)));
+        repeat(times, || drop(WALL.admit(FirstOf)));
     }),
     ("floodwall, reject: class full", |times| {
-        static WALL: Floodwall<Of<2, 4>> = wall(Share::at_most(1), Curve::NEVER);
+        static WALL: Floodwall<FirstOf<2, 4>> = wall(Share::at_most(1), Curve::NEVER);
         hold(&WALL, 1);
-        repeat(times, || is_err(WALL.admit(Of)));
+        repeat(times, || is_err(WALL.admit(FirstOf)));
     }),
     ("floodwall, reject: pool full", |times| {
-        static WALL: Floodwall<Of<2, 5>> = wall(Share::at_least(0), Curve::NEVER);
+        static WALL: Floodwall<FirstOf<2, 5>> = wall(Share::at_least(0), Curve::NEVER);
         hold(&WALL, CAPACITY);
-        repeat(times, || is_err(WALL.admit(Of)));
+        repeat(times, || is_err(WALL.admit(FirstOf)));
     }),
     ("floodwall, reject: shed", |times| {
-        static WALL: Floodwall<Of<2, 6>> = wall(ALL, Curve::ALWAYS);
-        repeat(times, || is_err(WALL.admit(Of)));
+        static WALL: Floodwall<FirstOf<2, 6>> = wall(ALL, Curve::ALWAYS);
+        repeat(times, || is_err(WALL.admit(FirstOf)));
     }),
-    ("sharded, take and give back", |times| {
+    ("sharded, acquire and release", |times| {
         static SHARDED: ShardedBulkhead<8> = ShardedBulkhead::new(CAPACITY);
         repeat(times, || drop(SHARDED.try_acquire()));
     }),
@@ -73,12 +73,12 @@ const OPERATIONS: &[Operation] = &[
         repeat(CAPACITY.into(), || forget(SHARDED.try_acquire()));
         repeat(times, || is_err(SHARDED.try_acquire()));
     }),
-    ("gauge by worker, enter and leave", |times| {
+    ("worker gauge, enter and drop", |times| {
         static GAUGE: WorkerGauge<1> = WorkerGauge::new(CAPACITY);
-        let mut worker = GAUGE.register().expect("a place");
+        let mut worker = GAUGE.register().expect("a slot is free");
         repeat(times, || drop(worker.enter()));
     }),
-    ("gauge, enter and leave", |times| {
+    ("gauge, enter and drop", |times| {
         static GAUGE: Gauge = Gauge::new(CAPACITY);
         repeat(times, || drop(GAUGE.enter()));
     }),
@@ -87,19 +87,19 @@ const OPERATIONS: &[Operation] = &[
 const CAPACITY: u32 = 100;
 const ALL: Share = Share::at_most(CAPACITY);
 
-/// Begins just below 0.61, and sheds one in two thousand where 61 of 100 permits are in use.
+/// Begins just below 0.61, and sheds one request in two thousand with 61 of 100 permits in use.
 const RAMP: Curve = Curve::linear(0.6098, 1.0);
 const BELOW_RAMP: u32 = 50;
 const INSIDE_RAMP: u32 = 61;
 
-/// The first of `COUNT` classes. Each operation has a type of its own, so that what the compiler makes
-/// of one has nothing to do with the others.
+/// The first of `COUNT` classes. Each operation has its own type, so that it is compiled independently
+/// of the others.
 #[derive(Clone, Copy)]
-struct Of<const COUNT: usize, const OPERATION: usize>;
+struct FirstOf<const COUNT: usize, const OPERATION: usize>;
 
 const NAMES: &[&str] = &["a", "b", "c", "d", "e", "f", "g", "h"];
 
-impl<const COUNT: usize, const OPERATION: usize> Class for Of<COUNT, OPERATION> {
+impl<const COUNT: usize, const OPERATION: usize> Class for FirstOf<COUNT, OPERATION> {
     const NAMES: &'static [&'static str] = NAMES.split_at(COUNT).0;
 
     #[inline]
@@ -108,11 +108,11 @@ impl<const COUNT: usize, const OPERATION: usize> Class for Of<COUNT, OPERATION> 
     }
 }
 
-/// A wall whose first class has this share and this curve; the others may have all.
+/// Creates a wall whose first class has this share and this curve; the others may use all permits.
 const fn wall<const COUNT: usize, const OPERATION: usize>(
     first: Share,
     curve: Curve,
-) -> Floodwall<Of<COUNT, OPERATION>> {
+) -> Floodwall<FirstOf<COUNT, OPERATION>> {
     let mut rules = [Rule::for_index(0, first).shed(curve); COUNT];
     let mut class = 1;
     while class < COUNT {
@@ -124,12 +124,12 @@ const fn wall<const COUNT: usize, const OPERATION: usize>(
 
 fn main() {
     let arguments: Vec<_> = env::args().skip(1).collect();
-    let Some((wanted, times)) = arguments.iter().zip(arguments.get(1)).next() else {
+    let Some((requested, times)) = arguments.iter().zip(arguments.get(1)).next() else {
         OPERATIONS.iter().for_each(|(name, _)| println!("{name}"));
         return;
     };
-    let operation = OPERATIONS.iter().find(|(name, _)| name == wanted);
-    let (_, run) = operation.expect("there is an operation of that name");
+    let operation = OPERATIONS.iter().find(|(name, _)| name == requested);
+    let (_, run) = operation.expect("the operation exists");
     run(times.parse().expect("a count"));
 }
 
@@ -140,7 +140,7 @@ fn repeat<R>(times: u64, mut operation: impl FnMut() -> R) {
     }
 }
 
-/// Whether it was an error, for someone who reads the error.
+/// Returns `true` for an error, and makes the compiler produce the error value.
 #[inline(always)]
 fn is_err<T, E>(result: Result<T, E>) -> bool {
     match result {
@@ -152,13 +152,16 @@ fn is_err<T, E>(result: Result<T, E>) -> bool {
     }
 }
 
-/// Holds so many permits for good, whatever the curve says.
+/// Acquires `permits` permits and never releases them. Uses the sample that curves shed last.
 fn hold<const COUNT: usize, const OPERATION: usize>(
-    wall: &Floodwall<Of<COUNT, OPERATION>>,
+    wall: &Floodwall<FirstOf<COUNT, OPERATION>>,
     permits: u32,
 ) {
-    let ask = AdmitOptions::new()
+    let options = AdmitOptions::new()
         .permits(permits)
         .draw(Draw::from(u32::MAX));
-    forget(wall.admit_with(Of, ask).expect("there is room"));
+    forget(
+        wall.admit_with(FirstOf, options)
+            .expect("the permits are free"),
+    );
 }

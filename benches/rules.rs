@@ -1,12 +1,12 @@
-//! What does it cost to change the rules of a live wall, and what does admitting cost meanwhile?
-//! Every change differs from what is in force, since equal rules are no change.
+//! What does a rule update cost, and what does an admission cost during updates? Every update sets
+//! rules that differ from those in force, because setting equal rules changes nothing.
 
 mod common;
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use floodwall::{Floodwall, Rule, Rules};
 
-use common::threads::beside;
+use common::threads::with_background;
 use common::walls::{ALL, Kind, PLAIN, RAMP};
 use common::{CAPACITY, FLOOR};
 
@@ -19,13 +19,13 @@ fn rules(criterion: &mut Criterion) {
     let group = &mut criterion.benchmark_group("rules");
     common::measure_in_long_samples(group);
     let admit = || drop(WALL.admit(Kind::Message));
-    // There and back: two changes.
-    let change = || RULES.map(|rules| WALL.set_rules(rules));
+    // Two updates: to each set of rules in turn.
+    let update = || RULES.map(|rules| WALL.set_rules(rules));
 
-    group.bench_function("floor", |b| b.iter(|| FLOOR.take_and_give_back()));
+    group.bench_function("floor", |b| b.iter(|| FLOOR.acquire_and_release()));
     group.bench_function("admit", |b| b.iter(admit));
-    group.bench_function("admit while rules change", |b| {
-        b.iter_custom(|calls| beside(1, change, calls, admit));
+    group.bench_function("admit during rule updates", |b| {
+        b.iter_custom(|calls| with_background(1, update, calls, admit));
     });
 
     group.bench_function("rules", |b| b.iter(|| WALL.rules()));
@@ -33,8 +33,8 @@ fn rules(criterion: &mut Criterion) {
         let mut rules = RULES.iter().cycle();
         b.iter(|| WALL.set_rules(*next(&mut rules)));
     });
-    group.bench_function("set_rules while another admits", |b| {
-        b.iter_custom(|calls| beside(1, admit, calls / 2, change));
+    group.bench_function("set_rules during admissions", |b| {
+        b.iter_custom(|calls| with_background(1, admit, calls / 2, update));
     });
     group.bench_function("update_rules", |b| {
         let mut logins = [PLAIN[1], STORM[1]].into_iter().cycle();
@@ -47,7 +47,7 @@ fn rules(criterion: &mut Criterion) {
 }
 
 fn next<T>(cycle: &mut impl Iterator<Item = T>) -> T {
-    cycle.next().expect("it has no end")
+    cycle.next().expect("a cycle never ends")
 }
 
 criterion_group!(name = benches; config = common::criterion(); targets = rules);

@@ -1,6 +1,6 @@
-//! Which share of the time goes into permits, where a thread on each core handles one request after
-//! another and all take from one limit? By how long a handler works; and near the limit, where a
-//! sharded one has to look for permits.
+//! What share of request time do permits take? A thread on each core handles requests back to back,
+//! and all acquire from one limit, for several handler durations. A second group measures permits
+//! near the limit, where a sharded limit searches its shards.
 
 mod common;
 
@@ -12,11 +12,11 @@ use criterion::{BenchmarkGroup, BenchmarkId, Criterion, criterion_group, criteri
 use floodwall::{Bulkhead, ShardedBulkhead};
 
 use common::peers::{self, Measure};
-use common::threads::{self, cores, together};
+use common::threads::{self, concurrently, cores};
 use common::work::{LINE, MICROSECOND, hash};
 use common::{CAPACITY, FLOOR};
 
-/// How long handlers work, by name: bytes at once, and how often.
+/// Handler durations: name, bytes per hash, number of hashes.
 const HANDLERS: [(&str, usize, usize); 5] = [
     ("0 ns", 0, 1),
     ("200 ns", 3 * LINE, 1),
@@ -28,21 +28,21 @@ const HANDLERS: [(&str, usize, usize); 5] = [
 struct Handlers<'a>(BenchmarkGroup<'a, WallTime>);
 
 impl Measure for Handlers<'_> {
-    fn measure(&mut self, subject: &str, take_and_give_back: impl Fn() + Sync) {
-        // What others cost is measured where they fight: here it is which share that is.
-        if !["nothing", "bulkhead", "floodwall", "sharded", "tokio"].contains(&subject) {
+    fn measure(&mut self, subject: &str, acquire_and_release: impl Fn() + Sync) {
+        // `contended.rs` measures the other peers.
+        if !["no permit", "bulkhead", "floodwall", "sharded", "tokio"].contains(&subject) {
             return;
         }
         for (name, bytes, times) in HANDLERS {
             let request = || {
-                take_and_give_back();
+                acquire_and_release();
                 for _ in 0..times {
                     black_box(hash(bytes));
                 }
             };
             let id = BenchmarkId::new(subject, name);
             self.0.bench_function(id, |b| {
-                b.iter_custom(|calls| together(cores(), calls, request));
+                b.iter_custom(|calls| concurrently(cores(), calls, request));
             });
         }
     }
@@ -52,19 +52,19 @@ fn scaling(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("scaling");
     common::measure_in_long_samples(&mut group);
     let mut handlers = Handlers(group);
-    handlers.measure("nothing", || ());
-    peers::each(&mut handlers);
+    handlers.measure("no permit", || ());
+    peers::measure_each(&mut handlers);
 }
 
-/// A limit of 1 and 2, and one of which all but 1 and 2 are out.
+/// Measures limits of 1 and 2, and a limit of 100 with 1 or 2 free permits.
 fn scarce(criterion: &mut Criterion) {
     let group = &mut criterion.benchmark_group("scarce");
     common::measure_in_long_samples(group);
     let situations: [(&str, u32, u32); 4] = [
         ("limit 1", 1, 0),
         ("limit 2", 2, 0),
-        ("1 left", CAPACITY, CAPACITY - 1),
-        ("2 left", CAPACITY, CAPACITY - 2),
+        ("1 free", CAPACITY, CAPACITY - 1),
+        ("2 free", CAPACITY, CAPACITY - 2),
     ];
     for (situation, limit, held) in situations {
         let bulkhead = Bulkhead::new(limit);
@@ -78,13 +78,13 @@ fn scarce(criterion: &mut Criterion) {
                 BenchmarkId::new(subject, format!("{situation}, {}", threads::name(threads)))
             };
             group.bench_function(id("floor"), |b| {
-                b.iter_custom(|calls| together(threads, calls, || FLOOR.take_and_give_back()));
+                b.iter_custom(|calls| concurrently(threads, calls, || FLOOR.acquire_and_release()));
             });
             group.bench_function(id("bulkhead"), |b| {
-                b.iter_custom(|calls| together(threads, calls, || bulkhead.call(|| ())));
+                b.iter_custom(|calls| concurrently(threads, calls, || bulkhead.call(|| ())));
             });
             group.bench_function(id("sharded"), |b| {
-                b.iter_custom(|calls| together(threads, calls, || sharded.call(|| ())));
+                b.iter_custom(|calls| concurrently(threads, calls, || sharded.call(|| ())));
             });
         }
     }

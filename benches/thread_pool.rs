@@ -1,9 +1,7 @@
-//! What does it cost to send a permit along with a job? Jobs of a fifth of a microsecond go through
-//! a channel to a pool of two threads, and the permit that each was admitted with goes along, borrowed
-//! from a `static` or owned, and is given back there.
+//! What does it cost to send a permit with a job? Jobs of about 200 ns go through a channel to a pool
+//! of two threads. The permit of each job, borrowed from a `static` or owned, is released there.
 //!
-//! The time is that of so many jobs, from the first that is sent to the last that is done, divided by
-//! how many they were.
+//! The time is from the first job sent to the last job done, divided by the number of jobs.
 
 mod common;
 
@@ -20,9 +18,9 @@ use common::work::{MICROSECOND, hash};
 use common::{CAPACITY, FLOOR};
 
 const WORKERS: usize = 2;
-/// With what the workers are at, and what is being sent, less than the capacity: nobody is rejected.
+/// Queued, running and sent jobs together stay below the capacity, so no job is rejected.
 const QUEUE: usize = 64;
-const ROOM: &str = "the queue is shorter than the capacity";
+const NEVER_FULL: &str = "the queue is shorter than the capacity";
 
 type Group<'a> = BenchmarkGroup<'a, WallTime>;
 
@@ -31,10 +29,10 @@ fn thread_pool(criterion: &mut Criterion) {
     common::measure_in_long_samples(group);
     jobs(group, "no permit", || work);
     jobs(group, "floor", || {
-        FLOOR.take();
+        FLOOR.acquire();
         || {
             work();
-            FLOOR.give_back();
+            FLOOR.release();
         }
     });
     borrowed(group);
@@ -50,21 +48,23 @@ fn borrowed(group: &mut Group<'_>) {
     static BULKHEAD: Bulkhead = Bulkhead::new(CAPACITY);
     static WALL: Floodwall<Kind> = Floodwall::new(CAPACITY, &PLAIN);
     jobs(group, "bulkhead", || {
-        BULKHEAD.try_acquire().expect(ROOM).wrap(work)
+        BULKHEAD.try_acquire().expect(NEVER_FULL).wrap(work)
     });
     jobs(group, "floodwall", || {
-        WALL.admit(Kind::Message).expect(ROOM).wrap(work)
+        WALL.admit(Kind::Message).expect(NEVER_FULL).wrap(work)
     });
 }
 
 fn owned(group: &mut Group<'_>) {
     let bulkhead = Arc::new(Bulkhead::new(CAPACITY));
     jobs(group, "bulkhead, owned", || {
-        bulkhead.try_acquire_owned().expect(ROOM).wrap(work)
+        bulkhead.try_acquire_owned().expect(NEVER_FULL).wrap(work)
     });
     let wall = Arc::new(Floodwall::new(CAPACITY, &PLAIN));
     jobs(group, "floodwall, owned", || {
-        wall.admit_owned(Kind::Message).expect(ROOM).wrap(work)
+        wall.admit_owned(Kind::Message)
+            .expect(NEVER_FULL)
+            .wrap(work)
     });
 }
 
@@ -72,30 +72,34 @@ fn owned_from_peers(group: &mut Group<'_>) {
     let capacity = CAPACITY as usize;
     let tokio = Arc::new(tokio::sync::Semaphore::new(capacity));
     jobs(group, "tokio, owned", || {
-        work_under(Arc::clone(&tokio).try_acquire_owned().expect(ROOM))
+        work_holding(Arc::clone(&tokio).try_acquire_owned().expect(NEVER_FULL))
     });
     let async_lock = Arc::new(async_lock::Semaphore::new(capacity));
     jobs(group, "async-lock, owned", || {
-        work_under(async_lock.try_acquire_arc().expect(ROOM))
+        work_holding(async_lock.try_acquire_arc().expect(NEVER_FULL))
     });
     let asyncband = Arc::new(asyncband::semaphore::Semaphore::new(capacity));
     jobs(group, "asyncband, owned", || {
-        work_under(Arc::clone(&asyncband).try_acquire_owned(1).expect(ROOM))
+        work_holding(
+            Arc::clone(&asyncband)
+                .try_acquire_owned(1)
+                .expect(NEVER_FULL),
+        )
     });
     let throttle_net = Arc::new(throttle_net::Bulkhead::new(CAPACITY));
     jobs(group, "throttle-net, owned", || {
-        work_under(throttle_net.try_acquire_owned().expect(ROOM))
+        work_holding(throttle_net.try_acquire_owned().expect(NEVER_FULL))
     });
 }
 
-fn work_under<P: Send>(permit: P) -> impl FnOnce() + Send {
+fn work_holding<P: Send>(permit: P) -> impl FnOnce() + Send {
     move || {
         work();
         drop(permit);
     }
 }
 
-/// Measures jobs from whoever admits them. The channel holds them as they are: none is boxed.
+/// Measures jobs returned by `admit`. The channel stores them unboxed.
 fn jobs<J: FnOnce() + Send>(group: &mut Group<'_>, subject: &str, admit: impl Fn() -> J) {
     group.bench_function(subject, |b| {
         b.iter_custom(|jobs| {
@@ -108,7 +112,7 @@ fn jobs<J: FnOnce() + Send>(group: &mut Group<'_>, subject: &str, admit: impl Fn
                 }
                 let start = Instant::now();
                 for _ in 0..jobs {
-                    queue.send(admit()).expect("the pool lives");
+                    queue.send(admit()).expect("the pool is running");
                 }
                 drop(queue);
                 start

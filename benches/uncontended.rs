@@ -1,5 +1,5 @@
-//! What does a permit cost where nobody else is in the way? One thread takes it and gives it back,
-//! with each who hands them out, beside the floor: two read-modify-writes, below which none can go.
+//! What does an uncontended permit cost? One thread acquires and releases it, for each subject. The
+//! floor is two read-modify-writes of one counter.
 
 mod common;
 
@@ -11,16 +11,16 @@ use common::peers::{self, Measure};
 struct OneThread<'a>(BenchmarkGroup<'a, WallTime>);
 
 impl Measure for OneThread<'_> {
-    fn measure(&mut self, subject: &str, take_and_give_back: impl Fn() + Sync) {
-        // A closure of its own, so that the compiler makes it part of the loop, however long it is.
+    fn measure(&mut self, subject: &str, acquire_and_release: impl Fn() + Sync) {
+        // A separate closure lets the compiler inline the call into the loop, whatever its size.
         #[allow(clippy::redundant_closure)]
         self.0
-            .bench_function(subject, |b| b.iter(|| take_and_give_back()));
+            .bench_function(subject, |b| b.iter(|| acquire_and_release()));
     }
 }
 
 fn uncontended(criterion: &mut Criterion) {
-    peers::each(&mut OneThread(criterion.benchmark_group("uncontended")));
+    peers::measure_each(&mut OneThread(criterion.benchmark_group("uncontended")));
 }
 
 criterion_group!(name = benches; config = common::criterion(); targets = uncontended);

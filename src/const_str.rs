@@ -1,22 +1,23 @@
-//! Error texts that can be written in a constant, so that a wrong `static` and a wrong value at
-//! run time are answered in the same words.
+//! Error texts that are built in const contexts, so that a panic at compile time and an error at run time have the same
+//! text.
 
-/// Longer texts are cut: a class's name is the only part that can be long.
-const ROOM: usize = 256;
+/// Longer texts are truncated. Only a class name can make a text that long.
+const MAX_LEN: usize = 256;
 
-/// What follows the point of a decimal: fine enough that what is hardly too much does not look right.
-const DECIMALS: u64 = 1_000_000_000_000;
+/// 10 to the number of digits after the point.
+const DECIMAL_ONE: u64 = 1_000_000_000_000;
 
+/// A string of at most [`MAX_LEN`] bytes, built by chained calls that each append to it.
 #[derive(Clone, Copy)]
 pub(crate) struct ConstStr {
-    bytes: [u8; ROOM],
+    bytes: [u8; MAX_LEN],
     len: usize,
 }
 
 impl ConstStr {
     pub(crate) const fn new() -> Self {
         ConstStr {
-            bytes: [0; ROOM],
+            bytes: [0; MAX_LEN],
             len: 0,
         }
     }
@@ -24,7 +25,7 @@ impl ConstStr {
     pub(crate) const fn str(mut self, text: &str) -> Self {
         let text = text.as_bytes();
         let mut i = 0;
-        while i < text.len() && self.len < ROOM {
+        while i < text.len() && self.len < MAX_LEN {
             self.bytes[self.len] = text[i];
             self.len += 1;
             i += 1;
@@ -41,7 +42,8 @@ impl ConstStr {
         this.byte(b'0' + (number % 10) as u8)
     }
 
-    /// A decimal with up to twelve digits after the point.
+    /// Appends a decimal with up to twelve digits after the point. If rounding makes it an integer,
+    /// `about` precedes it.
     pub(crate) const fn decimal(self, number: f64) -> Self {
         if number.is_nan() {
             return self.str("NaN");
@@ -57,11 +59,11 @@ impl ConstStr {
         if number > 1e6 {
             return self.str(sign).str("(more than 1000000)");
         }
-        let scaled = (number * DECIMALS as f64 + 0.5) as u64;
-        let (whole, mut rest) = (scaled / DECIMALS, scaled % DECIMALS);
+        let scaled = (number * DECIMAL_ONE as f64 + 0.5) as u64;
+        let (whole, mut rest) = (scaled / DECIMAL_ONE, scaled % DECIMAL_ONE);
         let is_rounded = rest == 0 && number != whole as f64;
         let this = self.str(if is_rounded { "about " } else { "" }).str(sign);
-        let (mut this, mut unit) = (this.int(whole), DECIMALS / 10);
+        let (mut this, mut unit) = (this.int(whole), DECIMAL_ONE / 10);
         if rest > 0 {
             this = this.byte(b'.');
         }
@@ -74,19 +76,19 @@ impl ConstStr {
     }
 
     const fn byte(mut self, byte: u8) -> Self {
-        if self.len < ROOM {
+        if self.len < MAX_LEN {
             self.bytes[self.len] = byte;
             self.len += 1;
         }
         self
     }
 
-    /// The text, up to the last whole character that there was room for.
+    /// Returns the text, truncated after its last complete character.
     pub(crate) const fn as_str(&self) -> &str {
         let (text, _) = self.bytes.split_at(self.len);
         let whole = match core::str::from_utf8(text) {
             Ok(_) => text.len(),
-            Err(cut) => cut.valid_up_to(),
+            Err(error) => error.valid_up_to(),
         };
         match core::str::from_utf8(text.split_at(whole).0) {
             Ok(text) => text,

@@ -1,7 +1,6 @@
-//! The written form of curves and rules, through serde.
+//! Serialization of curves and rules.
 //!
-//! What is read is checked by the same functions that check what is written in code, and refused in
-//! the same words.
+//! Deserialized values are validated by the constructors that code uses, with the same error texts.
 
 use core::fmt;
 use core::marker::PhantomData;
@@ -14,10 +13,10 @@ use crate::floodwall::class::{Class, MAX_CLASSES};
 use crate::floodwall::rules::{Rule, Rules, RulesError, Share};
 use crate::shed::curve::{Curve, Shape};
 
-/// `"never"`, or `{"linear": {"lo": 0.6, "hi": 0.8, "capped": 0.95}}`, and so on.
+/// The serialized form of a [`Curve`], such as `"never"` or `{"linear": {"lo": 0.6, "hi": 0.8, "capped": 0.95}}`.
 #[derive(Serialize, Deserialize)]
-#[serde(rename_all = "lowercase", deny_unknown_fields)]
-enum CurveForm {
+#[serde(rename_all = "lowercase", deny_unknown_fields, expecting = "a curve")]
+enum CurveRepr {
     Never,
     Always,
     Step {
@@ -49,13 +48,13 @@ fn is_uncapped(capped: &f64) -> bool {
 
 impl Serialize for Curve {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let (lo, hi, capped) = (self.foot(), self.head(), self.ceiling());
+        let (lo, hi, capped) = (self.lo(), self.hi(), self.max_probability());
         match self.shape() {
-            Shape::Never => CurveForm::Never,
-            Shape::Always => CurveForm::Always,
-            Shape::Step => CurveForm::Step { at: lo, capped },
-            Shape::Linear => CurveForm::Linear { lo, hi, capped },
-            Shape::Cubic => CurveForm::Cubic { lo, hi, capped },
+            Shape::Never => CurveRepr::Never,
+            Shape::Always => CurveRepr::Always,
+            Shape::Step => CurveRepr::Step { at: lo, capped },
+            Shape::Linear => CurveRepr::Linear { lo, hi, capped },
+            Shape::Cubic => CurveRepr::Cubic { lo, hi, capped },
         }
         .serialize(serializer)
     }
@@ -63,12 +62,12 @@ impl Serialize for Curve {
 
 impl<'de> Deserialize<'de> for Curve {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let (curve, capped) = match CurveForm::deserialize(deserializer)? {
-            CurveForm::Never => (Ok(Curve::NEVER), uncapped()),
-            CurveForm::Always => (Ok(Curve::ALWAYS), uncapped()),
-            CurveForm::Step { at, capped } => (Curve::try_step(at), capped),
-            CurveForm::Linear { lo, hi, capped } => (Curve::try_linear(lo, hi), capped),
-            CurveForm::Cubic { lo, hi, capped } => (Curve::try_cubic(lo, hi), capped),
+        let (curve, capped) = match CurveRepr::deserialize(deserializer)? {
+            CurveRepr::Never => (Ok(Curve::NEVER), uncapped()),
+            CurveRepr::Always => (Ok(Curve::ALWAYS), uncapped()),
+            CurveRepr::Step { at, capped } => (Curve::try_step(at), capped),
+            CurveRepr::Linear { lo, hi, capped } => (Curve::try_linear(lo, hi), capped),
+            CurveRepr::Cubic { lo, hi, capped } => (Curve::try_cubic(lo, hi), capped),
         };
         curve
             .and_then(|curve| curve.try_capped(capped))
@@ -76,10 +75,10 @@ impl<'de> Deserialize<'de> for Curve {
     }
 }
 
-/// `{"guarantee": 20, "cap": 50, "shed": ...}`; each of them may be left out.
+/// The serialized form of a [`Rule`]: `{"guarantee": 20, "cap": 50, "shed": ...}`. Every field is optional.
 #[derive(Default, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-struct RuleForm {
+#[serde(default, deny_unknown_fields, expecting = "the rule of a class")]
+struct RuleRepr {
     #[serde(skip_serializing_if = "Option::is_none")]
     guarantee: Option<u32>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -88,11 +87,11 @@ struct RuleForm {
     shed: Option<Curve>,
 }
 
-impl RuleForm {
+impl RuleRepr {
     const UNCAPPED: u32 = Share::at_least(0).cap();
 
     fn new(share: Share, curve: Curve) -> Self {
-        RuleForm {
+        RuleRepr {
             guarantee: Some(share.guarantee()).filter(|&guarantee| guarantee > 0),
             cap: Some(share.cap()).filter(|&cap| cap != Self::UNCAPPED),
             shed: Some(curve).filter(|&curve| curve != Curve::NEVER),
@@ -109,79 +108,84 @@ impl RuleForm {
 
 impl<C: Class> Serialize for Rules<C> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut form = serializer.serialize_struct("Rules", 2)?;
-        form.serialize_field("capacity", &self.capacity)?;
-        form.serialize_field("classes", &ByName(self))?;
-        form.end()
+        let mut repr = serializer.serialize_struct("Rules", 2)?;
+        repr.serialize_field("capacity", &self.capacity)?;
+        repr.serialize_field("classes", &RulesByName(self))?;
+        repr.end()
     }
 }
 
 /// The rules of all classes, keyed by name.
-struct ByName<'a, C>(&'a Rules<C>);
+struct RulesByName<'a, C>(&'a Rules<C>);
 
-impl<C: Class> Serialize for ByName<'_, C> {
+impl<C: Class> Serialize for RulesByName<'_, C> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let rules = self.0.shares.iter().zip(&self.0.curves);
-        let forms = rules.map(|(&share, &curve)| RuleForm::new(share, curve));
-        serializer.collect_map(C::NAMES.iter().zip(forms))
+        let rules = rules.map(|(&share, &curve)| RuleRepr::new(share, curve));
+        serializer.collect_map(C::NAMES.iter().zip(rules))
     }
 }
 
 impl<'de, C: Class> Deserialize<'de> for Rules<C> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         #[derive(Deserialize)]
-        #[serde(rename = "Rules", deny_unknown_fields, bound = "C: Class")]
-        struct Form<C> {
+        #[serde(
+            rename = "Rules",
+            deny_unknown_fields,
+            expecting = "rules",
+            bound = "C: Class"
+        )]
+        struct RulesRepr<C> {
             capacity: u32,
-            classes: Named<C>,
+            classes: ParsedRules<C>,
         }
-        let Form { capacity, classes } = Form::deserialize(deserializer)?;
+        let RulesRepr { capacity, classes } = RulesRepr::deserialize(deserializer)?;
         Rules::try_new(capacity, &classes.rules[..classes.count]).map_err(de::Error::custom)
     }
 }
 
-/// Rules as they were read, each of another class.
-struct Named<C> {
+/// The rules of a map, in its order, at most one per class: the first `count` elements.
+struct ParsedRules<C> {
     rules: [Rule<C>; MAX_CLASSES],
     count: usize,
 }
 
-impl<'de, C: Class> Deserialize<'de> for Named<C> {
+impl<'de, C: Class> Deserialize<'de> for ParsedRules<C> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_map(NamedVisitor(PhantomData))
+        deserializer.deserialize_map(ParsedRulesVisitor(PhantomData))
     }
 }
 
-struct NamedVisitor<C>(PhantomData<C>);
+struct ParsedRulesVisitor<C>(PhantomData<C>);
 
-impl<'de, C: Class> Visitor<'de> for NamedVisitor<C> {
-    type Value = Named<C>;
+impl<'de, C: Class> Visitor<'de> for ParsedRulesVisitor<C> {
+    type Value = ParsedRules<C>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("a rule for each class, keyed by its name")
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Named<C>, A::Error> {
-        let mut given = [false; MAX_CLASSES];
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<ParsedRules<C>, A::Error> {
+        let mut has_rule = [false; MAX_CLASSES];
         let mut rules = [Rule::for_index(0, Share::at_most(0)); MAX_CLASSES];
         let mut count = 0;
-        while let Some(class) = map.next_key_seed(ClassName::<C>(PhantomData))? {
-            if given[class] {
+        while let Some(class) = map.next_key_seed(ClassNameSeed::<C>(PhantomData))? {
+            if has_rule[class] {
                 let class = C::NAMES[class];
                 return Err(de::Error::custom(RulesError::DuplicateRule { class }));
             }
-            given[class] = true;
-            rules[count] = map.next_value::<RuleForm>()?.rule(class);
+            has_rule[class] = true;
+            rules[count] = map.next_value::<RuleRepr>()?.rule(class);
             count += 1;
         }
-        Ok(Named { rules, count })
+        Ok(ParsedRules { rules, count })
     }
 }
 
-/// Reads a class's name as its index.
-struct ClassName<C>(PhantomData<C>);
+/// Deserializes the name of a class as its index.
+struct ClassNameSeed<C>(PhantomData<C>);
 
-impl<'de, C: Class> DeserializeSeed<'de> for ClassName<C> {
+impl<'de, C: Class> DeserializeSeed<'de> for ClassNameSeed<C> {
     type Value = usize;
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<usize, D::Error> {
@@ -189,7 +193,7 @@ impl<'de, C: Class> DeserializeSeed<'de> for ClassName<C> {
     }
 }
 
-impl<C: Class> Visitor<'_> for ClassName<C> {
+impl<C: Class> Visitor<'_> for ClassNameSeed<C> {
     type Value = usize;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -197,7 +201,7 @@ impl<C: Class> Visitor<'_> for ClassName<C> {
     }
 
     fn visit_str<E: de::Error>(self, name: &str) -> Result<usize, E> {
-        // A class beyond the most that a wall holds is refused with the rules.
+        // If there are more than `MAX_CLASSES` classes, `Rules::try_new` returns an error.
         let index = C::NAMES
             .iter()
             .take(MAX_CLASSES)

@@ -1,4 +1,4 @@
-//! The shedding decider: a curve that can be changed while it is asked.
+//! The load shedder: a curve that can be replaced while decisions are made.
 
 pub(crate) mod curve;
 pub(crate) mod draw;
@@ -11,7 +11,9 @@ use crate::shed::draw::Draw;
 use crate::shed::utilization::Utilization;
 use crate::sync::{AtomicU64, Ordering, constructor};
 
-/// Decides who is turned away at a given utilization.
+/// A load shedder: rejects each request with the probability that a [`Curve`] assigns to the utilization.
+///
+/// The curve can be replaced while the shedder is in use.
 ///
 /// # Examples
 /// ```
@@ -23,13 +25,13 @@ use crate::sync::{AtomicU64, Ordering, constructor};
 /// assert_eq!(LOGINS.decide(0.8).unwrap_err().to_string(), "shed at utilization 0.80 (reject probability 1.00)");
 /// ```
 pub struct Shedder {
-    /// A [`Curve`], whole in one word: a change is never seen half done.
+    /// A [`Curve`]. It fits one word, so no decision sees parts of two curves.
     curve: AtomicU64,
 }
 
 impl Shedder {
     constructor! {
-        /// A decider that follows `curve`.
+        /// Creates a shedder that follows `curve`.
         #[must_use]
         pub const fn new(curve: Curve) -> Self {
             Shedder {
@@ -38,43 +40,50 @@ impl Shedder {
         }
     }
 
-    /// The curve in force.
-    #[must_use]
-    #[inline]
-    pub fn curve(&self) -> Curve {
-        // ORDERING: Relaxed: a curve is whole in its word and vouches for nothing else. In a wall,
-        // the epoch of the rules orders it.
-        Curve::from_word(self.curve.load(Ordering::Relaxed))
-    }
-
-    /// Changes the curve, for every decision that begins afterwards.
-    ///
-    /// # Progress
-    /// Wait-free: one store.
-    pub fn set_curve(&self, curve: Curve) {
-        // ORDERING: Relaxed, as in `curve`.
-        self.curve.store(curve.to_word(), Ordering::Relaxed);
-    }
-
-    /// Decides with this thread's next draw, [`Draw::local`]; none is taken below the curve's
-    /// foot.
-    ///
-    /// A utilization that is NaN reads as 0.
-    ///
-    /// # Errors
-    /// [`Shed`] if the request is to be turned away.
+    /// Returns the curve in force.
     ///
     /// # Progress
     /// Wait-free: one load.
+    #[must_use]
+    #[inline]
+    pub fn curve(&self) -> Curve {
+        // ORDERING: Relaxed: the word is the whole curve, and a reader needs nothing else that preceded its store.
+        Curve::from_word(self.curve.load(Ordering::Relaxed))
+    }
+
+    /// Replaces the curve.
+    ///
+    /// # Progress
+    /// Wait-free: one store.
+    ///
+    /// # Memory ordering
+    /// Relaxed: a decision that happens-after the call uses this curve or a later one. A decision under this curve
+    /// does not synchronize with the call.
+    pub fn set_curve(&self, curve: Curve) {
+        // ORDERING: Relaxed: as in `curve`.
+        self.curve.store(curve.to_word(), Ordering::Relaxed);
+    }
+
+    /// Decides one request at this utilization, with the calling thread's next draw ([`Draw::local`]).
+    ///
+    /// NaN reads as 0. A decision below the curve's `lo` does not use up a draw.
+    ///
+    /// # Errors
+    /// [`Shed`] if the request is to be rejected.
+    ///
+    /// # Progress
+    /// Wait-free: one load. A thread's first draw also makes one `fetch_add`.
     #[cfg(feature = "std")]
     pub fn decide(&self, utilization: f64) -> Result<(), Shed> {
         self.decide_by(utilization, Draw::local)
     }
 
-    /// Decides with a draw that the caller brings.
+    /// Decides one request at this utilization, with a draw chosen by the caller.
+    ///
+    /// NaN reads as 0.
     ///
     /// # Errors
-    /// [`Shed`] if the draw lies below the reject probability.
+    /// [`Shed`] if the draw is below the reject probability.
     ///
     /// # Progress
     /// Wait-free: one load.
@@ -105,13 +114,13 @@ impl fmt::Debug for Shedder {
     }
 }
 
-/// Why a [`Shedder`] turned a request away.
+/// The error returned when a [`Shedder`] rejects a request.
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct Shed {
-    /// The utilization that the curve was asked with.
+    /// The utilization of the decision; 0 if it was NaN.
     pub utilization: f64,
-    /// The reject probability that the curve answered.
+    /// The reject probability at that utilization.
     pub probability: f64,
 }
 

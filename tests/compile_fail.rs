@@ -1,7 +1,7 @@
-//! What must not compile, and that the compiler says why: which class it is, and which numbers.
+//! Programs that must not compile, with an error that names the class and the numbers.
 //!
-//! Each case in `compile_fail/` begins with the words that any compiler must say of it. Whatever else
-//! one compiler says of it lies beside it.
+//! The first line of each case in `compile_fail/` is text that every compiler must print. The `.stderr`
+//! file beside it has the complete output of one compiler.
 
 use std::collections::HashMap;
 use std::env;
@@ -16,36 +16,37 @@ use serde_json::Value;
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 const CASES: &str = "tests/compile_fail/*.rs";
 
-/// The compiler that is cited in the `.stderr` files. With another one,
-/// `TRYBUILD=overwrite cargo test --test compile_fail` writes them anew once its name is here.
+/// The compiler that wrote the `.stderr` files. To move to another one, change this, and run
+/// `TRYBUILD=overwrite cargo test --test compile_fail`.
 const COMPILER: &str = "1.95.0";
 
 #[test]
-fn the_compiler_says_all_that_was_committed() {
+fn compiler_output_matches_the_stderr_files() {
     let release = release();
     if release == COMPILER {
         return trybuild::TestCases::new().compile_fail(CASES);
     }
-    // Not by `eprintln!`, of which the harness shows nothing if the test passes.
-    let note = format!("NOT COMPARED: the .stderr files cite rustc {COMPILER}, this is {release}");
+    // Not `eprintln!`: the harness captures its output if the test passes.
+    let note =
+        format!("NOT COMPARED: the .stderr files are of rustc {COMPILER}, this is {release}");
     writeln!(io::stderr(), "{note}").unwrap();
 }
 
 #[test]
-fn any_compiler_names_the_class_and_the_numbers() {
+fn compiler_error_contains_the_expected_text() {
     let cases = cases();
     let errors = errors_of(&cases);
     for case in cases {
         let text = fs::read_to_string(&case).unwrap();
-        let words = text
+        let expected = text
             .lines()
             .next()
-            .and_then(|line| line.strip_prefix("// "));
-        let words = words.expect("a case begins with what the compiler must say");
-        let errors = errors.get(name(&case)).map_or("nothing", String::as_str);
+            .and_then(|line| line.strip_prefix("// "))
+            .expect("the first line is the expected text");
+        let errors = errors.get(name(&case)).map_or("", String::as_str);
         assert!(
-            errors.contains(words),
-            "{case:?}: {words}\nit says {errors}"
+            errors.contains(expected),
+            "{case:?}: expected {expected:?}, found {errors:?}"
         );
     }
 }
@@ -69,7 +70,7 @@ fn name(case: &Path) -> &str {
     case.file_stem().unwrap().to_str().unwrap()
 }
 
-/// The errors of each case, by its name: all are checked as binaries of one package.
+/// Checks all cases as binaries of one package, and returns the errors of each, by name.
 fn errors_of(cases: &[PathBuf]) -> HashMap<String, String> {
     let package = Path::new(env!("CARGO_TARGET_TMPDIR")).join("compile_fail");
     let mut manifest = format!(
@@ -86,7 +87,7 @@ fn errors_of(cases: &[PathBuf]) -> HashMap<String, String> {
     }
     fs::create_dir_all(&package).unwrap();
     fs::write(package.join("Cargo.toml"), manifest).unwrap();
-    // For the versions that were fetched already.
+    // `--offline` needs the versions that are already downloaded.
     fs::copy(
         Path::new(ROOT).join("Cargo.lock"),
         package.join("Cargo.lock"),
@@ -107,13 +108,13 @@ fn errors_of(cases: &[PathBuf]) -> HashMap<String, String> {
         .unwrap();
     let mut errors = HashMap::<_, String>::new();
     for line in String::from_utf8(check.stdout).unwrap().lines() {
-        let said: Value = serde_json::from_str(line).unwrap();
-        if said["message"]["level"] == "error" {
-            let case = said["target"]["name"].as_str().unwrap().to_owned();
-            *errors.entry(case).or_default() += said["message"]["rendered"].as_str().unwrap();
+        let message: Value = serde_json::from_str(line).unwrap();
+        if message["message"]["level"] == "error" {
+            let case = message["target"]["name"].as_str().unwrap().to_owned();
+            *errors.entry(case).or_default() += message["message"]["rendered"].as_str().unwrap();
         }
     }
     let outcome = String::from_utf8(check.stderr).unwrap();
-    assert!(!errors.is_empty(), "no case was refused: {outcome}");
+    assert!(!errors.is_empty(), "no case failed: {outcome}");
     errors
 }

@@ -1,7 +1,10 @@
-//! Nothing allocates on the way of a request: not to admit, not to turn away, not to give back, and
-//! not even on a thread that has never called before.
+//! No request uses Rust's global allocator: not to admit, to reject, to release, to take a snapshot or to
+//! update rules.
+//!
+//! Allocations inside the C library are not counted: the first admission of a thread registers a
+//! thread-local destructor, for which glibc calls `calloc`. Later admissions of the thread register none.
 
-#![allow(unsafe_code, reason = "an allocator that counts must be an allocator")]
+#![allow(unsafe_code, reason = "`GlobalAlloc` is an unsafe trait")]
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
@@ -10,33 +13,33 @@ use std::thread;
 
 use floodwall::{AdmitOptions, Bulkhead, Curve, Draw, Floodwall, Gauge, Share, Shedder};
 
-/// Counts what each thread allocates.
+/// Counts the allocations of each thread.
 struct Counting;
 
 thread_local! {
     static ALLOCATIONS: Cell<u32> = const { Cell::new(0) };
 }
 
-fn note() {
+fn count_one() {
     ALLOCATIONS.set(ALLOCATIONS.get() + 1);
 }
 
-// SAFETY: All is left to the system's allocator, and counting touches no memory of its callers.
+// SAFETY: forwards each call to `System`. Counting does not touch the memory of the callers.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        note();
-        // SAFETY: What the caller promised goes for this call too; so in those below.
+        count_one();
+        // SAFETY: the caller upholds the contract of this function, which is that of the call.
         unsafe { System.alloc(layout) }
     }
 
     unsafe fn realloc(&self, block: *mut u8, layout: Layout, size: usize) -> *mut u8 {
-        note();
-        // SAFETY: As above.
+        count_one();
+        // SAFETY: as above.
         unsafe { System.realloc(block, layout, size) }
     }
 
     unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
-        // SAFETY: As above.
+        // SAFETY: as above.
         unsafe { System.dealloc(block, layout) }
     }
 }
@@ -44,7 +47,7 @@ unsafe impl GlobalAlloc for Counting {
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
 
-/// How often `f` allocates.
+/// Returns the number of allocations in `f`.
 fn allocations(f: impl FnOnce()) -> u32 {
     let before = ALLOCATIONS.get();
     f();
@@ -53,7 +56,7 @@ fn allocations(f: impl FnOnce()) -> u32 {
 
 floodwall::classes! { enum Kind { Message, Login, Batch } }
 
-static ROOM: Bulkhead = Bulkhead::new(1);
+static BULKHEAD: Bulkhead = Bulkhead::new(1);
 static GAUGE: Gauge = Gauge::new(1);
 static SHEDDER: Shedder = Shedder::new(Curve::linear(0.2, 0.8));
 static WALL: Floodwall<Kind> = Floodwall::new(
@@ -65,10 +68,12 @@ static WALL: Floodwall<Kind> = Floodwall::new(
     ],
 );
 
-/// Every way that a request can take, on statics.
-fn requests() {
-    assert!(ROOM.call(|| ROOM.try_acquire().is_err()).unwrap());
-    assert_eq!(GAUGE.enter().wrap_up(), 1);
+/// Runs requests with every outcome, on statics.
+fn run_requests() {
+    assert!(BULKHEAD.call(|| BULKHEAD.try_acquire().is_err()).unwrap());
+    let guard = GAUGE.enter();
+    assert_eq!(GAUGE.active(), 1);
+    drop(guard);
     assert!(SHEDDER.decide_with(0.5, Draw::from(u32::MAX)).is_ok());
     #[cfg(feature = "std")]
     assert!(SHEDDER.decide(0.8).is_err());
@@ -91,41 +96,28 @@ fn requests() {
     WALL.set_rules(WALL.rules().with_capacity(3).unwrap());
 }
 
-trait WrapUp {
-    fn wrap_up(self) -> u32;
-}
-
-impl WrapUp for floodwall::GaugeGuard<'_> {
-    fn wrap_up(self) -> u32 {
-        GAUGE.active()
-    }
-}
-
-/// One test, so that nobody else is on the statics.
+/// The only test that uses the statics.
 #[test]
-fn nothing_allocates_on_the_way_of_a_request() {
-    assert_eq!(
-        allocations(|| drop(black_box(Box::new(7)))),
-        1,
-        "the counter counts"
-    );
-    assert_eq!(allocations(requests), 0, "on a thread's first call");
-    assert_eq!(allocations(requests), 0);
-    let on_a_new_thread = thread::spawn(|| allocations(requests)).join().unwrap();
-    assert_eq!(on_a_new_thread, 0);
+fn requests_do_not_use_the_global_allocator() {
+    let counted = allocations(|| drop(black_box(Box::new(7))));
+    assert_eq!(counted, 1, "the allocator counts");
+    assert_eq!(allocations(run_requests), 0, "first calls on this thread");
+    assert_eq!(allocations(run_requests), 0);
+    let on_a_new_thread = thread::spawn(|| allocations(run_requests)).join().unwrap();
+    assert_eq!(on_a_new_thread, 0, "first calls on a new thread");
 }
 
 #[test]
 #[cfg(feature = "alloc")]
-fn an_owned_permit_allocates_nothing_either() {
+fn owned_permits_do_not_use_the_global_allocator() {
     use std::sync::Arc;
 
-    let room = Arc::new(Bulkhead::new(1));
+    let bulkhead = Arc::new(Bulkhead::new(1));
     let rules = [Kind::Message, Kind::Login, Kind::Batch].map(|k| k.rule(Share::at_most(1)));
     let wall = Arc::new(Floodwall::new(1, &rules));
     let count = allocations(|| {
-        let permit = room.try_acquire_owned().unwrap();
-        assert!(room.try_acquire_owned().is_err());
+        let permit = bulkhead.try_acquire_owned().unwrap();
+        assert!(bulkhead.try_acquire_owned().is_err());
         permit.wrap(|| drop(wall.admit_owned(Kind::Batch).unwrap()))();
     });
     assert_eq!(count, 0);

@@ -1,5 +1,5 @@
-//! The written form of rules, curves and snapshots: what goes out comes back, and what is wrong is
-//! refused in the words that the same mistake gets in code.
+//! Serialized rules, curves and snapshots: values round-trip, and invalid input fails with the error that
+//! the constructors return.
 #![cfg(feature = "serde")]
 
 mod common;
@@ -10,7 +10,7 @@ use serde::Deserialize;
 use serde::de::value::{Error as ValueError, MapDeserializer};
 use serde_json::{from_str, json, to_string, to_value};
 
-use common::{Of, for_each_count};
+use common::{NthClass, for_each_count};
 
 floodwall::classes! { enum Kind { Message, Login = "background login" } }
 
@@ -24,27 +24,29 @@ const RULES: Rules<Kind> = Rules::new(
     ],
 );
 
-/// What is said of this text when it is read as rules.
+/// Returns the error of deserializing this text as rules.
 #[track_caller]
-fn refusal(text: &str) -> String {
+fn rules_error(text: &str) -> String {
     from_str::<Rules<Kind>>(text).unwrap_err().to_string()
 }
 
+/// Returns the error of deserializing this text as a curve.
 #[track_caller]
-fn curve_refusal(text: &str) -> String {
+fn curve_error(text: &str) -> String {
     from_str::<Curve>(text).unwrap_err().to_string()
 }
 
+/// Checks that the error starts with `text`; the format adds the position.
 #[track_caller]
-fn assert_says(refusal: &str, words: &str) {
+fn assert_error_text(error: &str, text: &str) {
     assert!(
-        refusal.starts_with(words),
-        "{refusal:?} does not say {words:?}"
+        error.starts_with(text),
+        "{error:?} does not start with {text:?}"
     );
 }
 
 #[test]
-fn rules_are_written_by_name() {
+fn rules_serialize_with_class_names() {
     let expected = json!({
         "capacity": 100,
         "classes": {
@@ -64,7 +66,7 @@ fn rules_are_written_by_name() {
 }
 
 #[test]
-fn rules_are_read_in_any_order_and_with_what_is_left_out() {
+fn rules_deserialize_in_any_order_with_defaults() {
     let text = r#"{"classes": {"background login": {"cap": 50}, "Message": {}}, "capacity": 100}"#;
     let expected = Rules::new(
         100,
@@ -77,20 +79,20 @@ fn rules_are_read_in_any_order_and_with_what_is_left_out() {
 }
 
 #[test]
-fn rules_that_were_read_are_those_of_a_wall() {
+fn deserialized_rules_apply_to_a_wall() {
     let wall = Floodwall::from_rules(RULES);
-    let mut form = to_value(wall.rules()).unwrap();
-    form["capacity"] = json!(200);
-    wall.set_rules(serde_json::from_value(form).unwrap());
+    let mut rules = to_value(wall.rules()).unwrap();
+    rules["capacity"] = json!(200);
+    wall.set_rules(serde_json::from_value(rules).unwrap());
     assert_eq!(wall.rules(), RULES.with_capacity(200).unwrap());
     assert_eq!(wall.capacity(), 200);
 }
 
 #[test]
-fn unknown_names_are_refused() {
-    let refusal = refusal(r#"{"capacity": 1, "classes": {"Massage": {}}}"#);
-    assert_says(&refusal, "unknown field `Massage`, expected ");
-    assert!(refusal.contains("`Message`") && refusal.contains("`background login`"));
+fn unknown_names_fail_to_deserialize() {
+    let error = rules_error(r#"{"capacity": 1, "classes": {"Massage": {}}}"#);
+    assert_error_text(&error, "unknown field `Massage`, expected ");
+    assert!(error.contains("`Message`") && error.contains("`background login`"));
 
     for (text, field) in [
         (r#"{"capacity": 1, "classes": {}, "burst": 2}"#, "burst"),
@@ -99,9 +101,9 @@ fn unknown_names_are_refused() {
             "max",
         ),
     ] {
-        assert_says(&self::refusal(text), &format!("unknown field `{field}`"));
+        assert_error_text(&rules_error(text), &format!("unknown field `{field}`"));
     }
-    for (text, words) in [
+    for (text, expected) in [
         (r#""sometimes""#, "unknown variant `sometimes`"),
         (
             r#"{"linear": {"lo": 0.1, "hi": 0.2, "mid": 0}}"#,
@@ -109,60 +111,60 @@ fn unknown_names_are_refused() {
         ),
         (r#"{"step": {"at": 0.1, "lo": 0}}"#, "unknown field `lo`"),
     ] {
-        assert_says(&curve_refusal(text), words);
+        assert_error_text(&curve_error(text), expected);
     }
 }
 
 #[test]
-fn what_is_missing_is_named() {
-    for (text, words) in [
+fn missing_field_is_named_in_the_error() {
+    for (text, expected) in [
         (r#"{"classes": {}}"#, "missing field `capacity`"),
         (r#"{"capacity": 1}"#, "missing field `classes`"),
     ] {
-        assert_says(&refusal(text), words);
+        assert_error_text(&rules_error(text), expected);
     }
-    assert_says(
-        &curve_refusal(r#"{"linear": {"lo": 0.1}}"#),
+    assert_error_text(
+        &curve_error(r#"{"linear": {"lo": 0.1}}"#),
         "missing field `hi`",
     );
     let error = RulesError::MissingRule {
         class: "background login",
     };
     let text = r#"{"capacity": 1, "classes": {"Message": {}}}"#;
-    assert_says(&refusal(text), &error.to_string());
+    assert_error_text(&rules_error(text), &error.to_string());
 }
 
 #[test]
-fn a_class_or_a_number_twice_is_refused() {
+fn duplicate_classes_and_fields_fail_to_deserialize() {
     let error = RulesError::DuplicateRule { class: "Message" };
     let text =
         r#"{"capacity": 1, "classes": {"Message": {}, "background login": {}, "Message": {}}}"#;
-    assert_says(&refusal(text), &error.to_string());
-    // Not even more often than there could be classes.
+    assert_error_text(&rules_error(text), &error.to_string());
+    // More repetitions than there can be classes.
     let text = format!(
         r#"{{"capacity": 1, "classes": {{{}"Message": {{}}}}}}"#,
         r#""Message": {}, "#.repeat(9)
     );
-    assert_says(&refusal(&text), &error.to_string());
+    assert_error_text(&rules_error(&text), &error.to_string());
     let text = r#"{"capacity": 1, "classes": {"Message": {"cap": 1, "cap": 2}}}"#;
-    assert_says(&refusal(text), "duplicate field `cap`");
+    assert_error_text(&rules_error(text), "duplicate field `cap`");
 }
 
 #[test]
-fn what_should_stand_there_is_said() {
-    let words = "invalid type: sequence, expected a rule for each class, keyed by its name";
-    assert_says(&refusal(r#"{"capacity": 1, "classes": [1]}"#), words);
+fn type_error_names_the_expected_input() {
+    let expected = "invalid type: sequence, expected a rule for each class, keyed by its name";
+    assert_error_text(&rules_error(r#"{"capacity": 1, "classes": [1]}"#), expected);
 
-    // What is keyed by numbers, JSON cannot write.
+    // JSON cannot have numbers as keys.
     let numbered = MapDeserializer::<_, ValueError>::new([(1_u32, "")].into_iter());
-    let form = MapDeserializer::new([("classes", numbered)].into_iter());
-    let words = "invalid type: integer `1`, expected the name of a class";
-    let refusal = Rules::<Kind>::deserialize(form).unwrap_err().to_string();
-    assert_says(&refusal, words);
+    let rules = MapDeserializer::new([("classes", numbered)].into_iter());
+    let expected = "invalid type: integer `1`, expected the name of a class";
+    let error = Rules::<Kind>::deserialize(rules).unwrap_err().to_string();
+    assert_error_text(&error, expected);
 }
 
 #[test]
-fn wrong_rules_are_refused_in_the_words_of_the_code() {
+fn invalid_rules_fail_with_the_constructor_error() {
     for (capacity, message, error) in [
         (
             100,
@@ -197,18 +199,18 @@ fn wrong_rules_are_refused_in_the_words_of_the_code() {
             "capacity": capacity,
             "classes": { "Message": message, "background login": { "cap": 0 } },
         });
-        assert_says(&refusal(&rules.to_string()), &error.to_string());
+        assert_error_text(&rules_error(&rules.to_string()), &error.to_string());
     }
 }
 
 #[test]
-fn wrong_curves_are_refused_in_the_words_of_the_code() {
+fn invalid_curves_fail_with_the_constructor_error() {
     let out_of_range = |curve, parameter, value| CurveError::OutOfRange {
         curve,
         parameter,
         value,
     };
-    let no_ramp = |curve, lo, hi| CurveError::EmptyRamp { curve, lo, hi };
+    let empty_ramp = |curve, lo, hi| CurveError::EmptyRamp { curve, lo, hi };
     for (text, error) in [
         (r#"{"step": {"at": 1.5}}"#, out_of_range("step", "at", 1.5)),
         (
@@ -225,23 +227,23 @@ fn wrong_curves_are_refused_in_the_words_of_the_code() {
         ),
         (
             r#"{"linear": {"lo": 0.8, "hi": 0.6}}"#,
-            no_ramp("linear", 0.8, 0.6),
+            empty_ramp("linear", 0.8, 0.6),
         ),
         (
             r#"{"cubic": {"lo": 0.5, "hi": 0.5}}"#,
-            no_ramp("cubic", 0.5, 0.5),
+            empty_ramp("cubic", 0.5, 0.5),
         ),
     ] {
-        assert_says(&curve_refusal(text), &error.to_string());
+        assert_error_text(&curve_error(text), &error.to_string());
         let rules = format!(r#"{{"capacity": 1, "classes": {{"Message": {{"shed": {text}}}}}}}"#);
-        assert_says(&refusal(&rules), &error.to_string());
+        assert_error_text(&rules_error(&rules), &error.to_string());
     }
 }
 
 #[test]
-fn values_of_another_kind_are_refused() {
+fn values_of_the_wrong_type_fail_to_deserialize() {
     for capacity in ["-1", "4294967296", "1.5", "null", "\"many\""] {
-        refusal(&format!(r#"{{"capacity": {capacity}, "classes": {{}}}}"#));
+        rules_error(&format!(r#"{{"capacity": {capacity}, "classes": {{}}}}"#));
     }
     for classes in [
         "[]",
@@ -249,15 +251,15 @@ fn values_of_another_kind_are_refused() {
         r#"{"Message": 7}"#,
         r#"{"Message": {"cap": -1}}"#,
     ] {
-        refusal(&format!(r#"{{"capacity": 1, "classes": {classes}}}"#));
+        rules_error(&format!(r#"{{"capacity": 1, "classes": {classes}}}"#));
     }
     for curve in ["{}", "0.5", r#""linear""#, r#"{"step": {"at": null}}"#] {
-        curve_refusal(curve);
+        curve_error(curve);
     }
 }
 
 #[test]
-fn too_many_classes_are_refused() {
+fn unsupported_class_count_fails_to_deserialize() {
     for (text, count) in [
         (to_string(&json!({ "capacity": 1, "classes": {} })), 0),
         (
@@ -265,17 +267,17 @@ fn too_many_classes_are_refused() {
             9,
         ),
     ] {
-        let refusal = match count {
-            0 => from_str::<Rules<Of<0>>>(&text.unwrap()).unwrap_err(),
-            _ => from_str::<Rules<Of<9>>>(&text.unwrap()).unwrap_err(),
+        let rejected = match count {
+            0 => from_str::<Rules<NthClass<0>>>(&text.unwrap()).unwrap_err(),
+            _ => from_str::<Rules<NthClass<9>>>(&text.unwrap()).unwrap_err(),
         };
         let error = RulesError::ClassCount { count };
-        assert_says(&refusal.to_string(), &error.to_string());
+        assert_error_text(&rejected.to_string(), &error.to_string());
     }
 }
 
 #[test]
-fn a_snapshot_is_written_with_its_classes_alone() {
+fn snapshot_serializes_only_its_classes() {
     let wall = Floodwall::from_rules(RULES);
     let _permit = wall.admit(Kind::Message).unwrap();
     wall.set_capacity(70).unwrap();
@@ -295,7 +297,7 @@ fn a_snapshot_is_written_with_its_classes_alone() {
 }
 
 #[test]
-fn the_switches_are_words() {
+fn never_and_always_serialize_as_strings() {
     for (curve, text) in [(Curve::NEVER, r#""never""#), (Curve::ALWAYS, r#""always""#)] {
         assert_eq!(to_string(&curve).unwrap(), text);
         assert_eq!(from_str::<Curve>(text).unwrap(), curve);
@@ -312,8 +314,8 @@ fn any_curve() -> impl Strategy<Value = Curve> {
         ramp.clone().prop_map(|(lo, hi)| Curve::linear(lo, hi)),
         ramp.prop_map(|(lo, hi)| Curve::cubic(lo, hi)),
     ];
-    let most = prop_oneof![Just(1.0), unit()];
-    (curve, most).prop_map(|(curve, most)| curve.capped(most))
+    let cap = prop_oneof![Just(1.0), unit()];
+    (curve, cap).prop_map(|(curve, cap)| curve.capped(cap))
 }
 
 fn any_share() -> impl Strategy<Value = Share> {
@@ -323,13 +325,13 @@ fn any_share() -> impl Strategy<Value = Share> {
 
 proptest! {
     #[test]
-    fn curves_come_back_as_they_went_out(curve in any_curve()) {
+    fn curves_round_trip(curve in any_curve()) {
         let text = to_string(&curve).unwrap();
         prop_assert_eq!(from_str::<Curve>(&text).unwrap(), curve);
     }
 
     #[test]
-    fn decimals_stay_as_they_were_written(lo in 0..5_000_u32, hi in 5_001..10_000_u32) {
+    fn decimal_curve_parameters_round_trip_as_written(lo in 0..5_000_u32, hi in 5_001..10_000_u32) {
         let text = format!(r#"{{"linear":{{"lo":0.{lo:04},"hi":0.{hi:04}}}}}"#);
         let curve: Curve = from_str(&text).unwrap();
         let value: serde_json::Value = from_str(&text).unwrap();
@@ -338,16 +340,16 @@ proptest! {
 }
 
 #[test]
-fn rules_of_every_number_of_classes_come_back_as_they_went_out() {
+fn rules_of_every_class_count_round_trip() {
     fn check<const COUNT: usize>() {
         let capacity = prop_oneof![Just(0), 40..=100_u32];
-        let terms = proptest::collection::vec((any_share(), any_curve()), COUNT);
-        proptest!(|(capacity in capacity, terms in terms)| {
+        let classes = proptest::collection::vec((any_share(), any_curve()), COUNT);
+        proptest!(|(capacity in capacity, classes in classes)| {
             let rule = |(i, &(share, curve))| Rule::for_index(i, share).shed(curve);
-            let rules: Vec<Rule<Of<COUNT>>> = (0..).zip(&terms).map(rule).collect();
+            let rules: Vec<Rule<NthClass<COUNT>>> = (0..).zip(&classes).map(rule).collect();
             let rules = Rules::new(capacity, &rules);
             let text = to_string(&rules).unwrap();
-            prop_assert_eq!(from_str::<Rules<Of<COUNT>>>(&text).unwrap(), rules);
+            prop_assert_eq!(from_str::<Rules<NthClass<COUNT>>>(&text).unwrap(), rules);
         });
     }
     for_each_count!(check);

@@ -1,8 +1,8 @@
-//! What every question needs: how long to measure, how many permits, and what is asked in several.
+//! What the benches share: durations, the capacity, the floor and the peers.
 #![allow(
     dead_code,
     unreachable_pub,
-    reason = "each bench includes it, and needs a part"
+    reason = "each bench includes this module and uses a part of it"
 )]
 
 pub mod peers;
@@ -18,14 +18,14 @@ use criterion::measurement::WallTime;
 use criterion::{BenchmarkGroup, Criterion, SamplingMode};
 use crossbeam_utils::CachePadded;
 
-/// What the subjects of every group hand out at the most.
+/// Permits of every subject, unless a bench states otherwise.
 pub const CAPACITY: u32 = 100;
 
-/// How long each subject is measured, everywhere.
+/// Durations per subject.
 const WARM_UP: Duration = Duration::from_millis(500);
 const MEASUREMENT: Duration = Duration::from_secs(2);
 
-/// Enough for the medians that are reported; the default costs more time than it adds.
+/// Enough for the reported medians; criterion's default takes longer without a better result.
 const RESAMPLES: usize = 20_000;
 
 pub fn criterion() -> Criterion {
@@ -35,35 +35,36 @@ pub fn criterion() -> Criterion {
         .nresamples(RESAMPLES)
 }
 
-/// Threads that take turns on a core must take many: few samples, all of them long.
+/// Takes few, long samples, so that threads that share a core switch often within each.
 pub fn measure_in_long_samples(group: &mut BenchmarkGroup<'_, WallTime>) {
     group.sampling_mode(SamplingMode::Flat).sample_size(10);
 }
 
-/// No permit can cost less than two read-modify-writes of one counter that is alone on its line.
+/// Two read-modify-writes of a counter alone on its cache line: the minimum work of a permit on one
+/// shared counter.
 pub static FLOOR: Floor = Floor(CachePadded::new(AtomicU64::new(0)));
 
 pub struct Floor(CachePadded<AtomicU64>);
 
 impl Floor {
     #[inline]
-    pub fn take(&self) {
+    pub fn acquire(&self) {
         self.0.fetch_add(1, Ordering::Acquire);
     }
 
     #[inline]
-    pub fn give_back(&self) {
+    pub fn release(&self) {
         self.0.fetch_sub(1, Ordering::Release);
     }
 
     #[inline]
-    pub fn take_and_give_back(&self) {
-        self.take();
-        self.give_back();
+    pub fn acquire_and_release(&self) {
+        self.acquire();
+        self.release();
     }
 }
 
-/// Whether it was an error, for someone who reads the error.
+/// Returns `true` for an error, and makes the compiler produce the error value.
 #[inline(always)]
 pub fn is_err<T, E>(result: Result<T, E>) -> bool {
     match result {
@@ -75,7 +76,7 @@ pub fn is_err<T, E>(result: Result<T, E>) -> bool {
     }
 }
 
-/// Whether there was nothing, which is all that there is to read.
+/// Returns `true` for `None`.
 #[inline(always)]
 pub fn is_none<T>(option: Option<T>) -> bool {
     is_err(option.ok_or(()))

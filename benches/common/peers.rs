@@ -1,5 +1,4 @@
-//! Taking a permit and giving it back, by each who hands them out: the same limit, on a cache line of
-//! its own, and never full.
+//! Acquiring and releasing a permit with each subject: same limit, own cache line, never full.
 
 use crossbeam_utils::CachePadded;
 use floodwall::{Bulkhead, Floodwall, ShardedBulkhead};
@@ -8,9 +7,9 @@ use parking_lot::Mutex;
 use super::walls::{Kind, PLAIN};
 use super::{CAPACITY, FLOOR};
 
-/// Whoever is shown each subject in turn, to measure it.
+/// Measures one subject after another.
 pub trait Measure {
-    fn measure(&mut self, subject: &str, take_and_give_back: impl Fn() + Sync);
+    fn measure(&mut self, subject: &str, acquire_and_release: impl Fn() + Sync);
 }
 
 pub static BULKHEAD: Bulkhead = Bulkhead::new(CAPACITY);
@@ -24,23 +23,23 @@ static ASYNCBAND: CachePadded<asyncband::semaphore::Semaphore> =
     CachePadded::new(asyncband::semaphore::Semaphore::new(CAPACITY as usize));
 static MUTEX: CachePadded<Counter> = CachePadded::new(Counter::new(0));
 
-pub fn each(visitor: &mut impl Measure) {
-    visitor.measure("floor", || FLOOR.take_and_give_back());
-    visitor.measure("bulkhead", || drop(BULKHEAD.try_acquire()));
-    visitor.measure("sharded", || drop(SHARDED.try_acquire()));
-    visitor.measure("floodwall", || drop(WALL.admit(Kind::Message)));
-    visitor.measure("tokio", || drop(TOKIO.try_acquire()));
-    visitor.measure("async-lock", || drop(ASYNC_LOCK.try_acquire()));
-    visitor.measure("asyncband", || drop(ASYNCBAND.try_acquire(1)));
-    // It has no constructor that is `const`.
+pub fn measure_each(bench: &mut impl Measure) {
+    bench.measure("floor", || FLOOR.acquire_and_release());
+    bench.measure("bulkhead", || drop(BULKHEAD.try_acquire()));
+    bench.measure("sharded", || drop(SHARDED.try_acquire()));
+    bench.measure("floodwall", || drop(WALL.admit(Kind::Message)));
+    bench.measure("tokio", || drop(TOKIO.try_acquire()));
+    bench.measure("async-lock", || drop(ASYNC_LOCK.try_acquire()));
+    bench.measure("asyncband", || drop(ASYNCBAND.try_acquire(1)));
+    // Leaked because its constructor is not `const`.
     let throttle_net = &*Box::leak(Box::new(CachePadded::new(throttle_net::Bulkhead::new(
         CAPACITY,
     ))));
-    visitor.measure("throttle-net", || drop(throttle_net.try_acquire()));
-    visitor.measure("parking_lot", || MUTEX.take_and_give_back());
+    bench.measure("throttle-net", || drop(throttle_net.try_acquire()));
+    bench.measure("parking_lot", || MUTEX.acquire_and_release());
 }
 
-/// What one writes without any of them: a counter under a mutex.
+/// The baseline without a permit library: a counter under a mutex.
 pub struct Counter(Mutex<u32>);
 
 impl Counter {
@@ -48,9 +47,9 @@ impl Counter {
         Counter(Mutex::new(in_use))
     }
 
-    /// Whether there were so many.
+    /// Returns `false` if fewer than `permits` permits are free.
     #[inline]
-    pub fn take(&self, permits: u32) -> bool {
+    pub fn try_acquire(&self, permits: u32) -> bool {
         let mut in_use = self.0.lock();
         let fits = *in_use + permits <= CAPACITY;
         if fits {
@@ -60,14 +59,14 @@ impl Counter {
     }
 
     #[inline]
-    pub fn give_back(&self) {
+    pub fn release(&self) {
         *self.0.lock() -= 1;
     }
 
     #[inline]
-    pub fn take_and_give_back(&self) {
-        if self.take(1) {
-            self.give_back();
+    pub fn acquire_and_release(&self) {
+        if self.try_acquire(1) {
+            self.release();
         }
     }
 }

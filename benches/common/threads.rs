@@ -1,4 +1,4 @@
-//! Threads that do the same again and again, and what one of them sees.
+//! Threads that repeat a call, and the time per call on one of them.
 
 use std::hint::black_box;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -10,25 +10,24 @@ pub fn cores() -> usize {
     thread::available_parallelism().map_or(1, usize::from)
 }
 
-/// How measurements with so many threads are called.
+/// Returns the name of measurements with this number of threads.
 pub fn name(threads: usize) -> String {
     match threads {
         1 => "1 thread".into(),
-        more => format!("{more} threads"),
+        _ => format!("{threads} threads"),
     }
 }
 
-/// The time that one of so many threads needs for so many calls while the others call too: the mean
-/// over the threads of what each saw.
+/// Runs `calls` calls on each of `threads` threads concurrently, and returns the mean time per thread.
 ///
-/// They begin together, and each measures, from that moment on, until it has done its own `calls`.
-/// Then it goes on calling until the last one has, so that nobody ever measures a lull.
-pub fn together<R>(threads: usize, calls: u64, call: impl Fn() -> R + Sync) -> Duration {
-    together_by(threads, calls, || &call)
+/// All threads start at a barrier. Each measures until it has made its own `calls`, then keeps calling
+/// until the last thread has measured, so that contention is constant throughout.
+pub fn concurrently<R>(threads: usize, calls: u64, call: impl Fn() -> R + Sync) -> Duration {
+    concurrently_with(threads, calls, || &call)
 }
 
-/// The same, where each thread makes what it calls.
-pub fn together_by<R, C: FnMut() -> R>(
+/// Like [`concurrently`], but each thread creates its own closure with `make`.
+pub fn concurrently_with<R, C: FnMut() -> R>(
     threads: usize,
     calls: u64,
     make: impl Fn() -> C + Sync,
@@ -41,7 +40,7 @@ pub fn together_by<R, C: FnMut() -> R>(
         let start = start.get_or_init(Instant::now);
         repeat(calls, &mut call);
         let time = start.elapsed();
-        // ORDERING: Relaxed here, for what is counted orders nothing.
+        // ORDERING: Relaxed: only the count matters; it publishes no other data.
         measuring.fetch_sub(1, Ordering::Relaxed);
         while measuring.load(Ordering::Relaxed) > 0 {
             black_box(call());
@@ -51,13 +50,13 @@ pub fn together_by<R, C: FnMut() -> R>(
     let sum: Duration = thread::scope(|scope| {
         let threads: Vec<_> = (0..threads).map(|_| scope.spawn(thread)).collect();
         let times = threads.into_iter().map(|thread| thread.join());
-        times.map(|time| time.expect("nothing here panics")).sum()
+        times.map(|time| time.expect("no call panics")).sum()
     });
     sum / threads as u32
 }
 
-/// The time that this thread needs for so many calls while so many others do something else.
-pub fn beside<R, O>(
+/// Returns the time of `calls` calls on this thread while `others` threads repeat `other`.
+pub fn with_background<R, O>(
     others: usize,
     other: impl Fn() -> O + Sync,
     calls: u64,
@@ -68,7 +67,7 @@ pub fn beside<R, O>(
         for _ in 0..others {
             scope.spawn(|| {
                 barrier.wait();
-                // ORDERING: Relaxed here, as in `together`.
+                // ORDERING: Relaxed: a stop flag; it publishes no other data.
                 while measuring.load(Ordering::Relaxed) {
                     black_box(other());
                 }

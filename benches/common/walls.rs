@@ -1,4 +1,4 @@
-//! Walls of so many classes, and permits that are held while something is measured.
+//! Walls with a given number of classes, and permits held during a measurement.
 
 use std::mem;
 
@@ -10,11 +10,11 @@ classes! { pub enum Kind { Message, Login } }
 
 /// One of `COUNT` classes.
 #[derive(Clone, Copy)]
-pub struct Of<const COUNT: usize>(pub usize);
+pub struct OneOf<const COUNT: usize>(pub usize);
 
 const NAMES: &[&str] = &["a", "b", "c", "d", "e", "f", "g", "h"];
 
-impl<const COUNT: usize> Class for Of<COUNT> {
+impl<const COUNT: usize> Class for OneOf<COUNT> {
     const NAMES: &'static [&'static str] = NAMES.split_at(COUNT).0;
 
     #[inline]
@@ -23,31 +23,35 @@ impl<const COUNT: usize> Class for Of<COUNT> {
     }
 }
 
-/// A class that may have everything, and is never shed.
+/// The share of a class that may use all permits.
 pub const ALL: Share = Share::at_most(CAPACITY);
 
-/// Begins just below 0.61, and sheds one in two thousand where 61 of 100 permits are in use.
+/// Begins just below 0.61, and sheds one request in two thousand with 61 of 100 permits in use.
 pub const RAMP: Curve = Curve::linear(0.6098, 1.0);
 pub const BELOW_RAMP: u32 = 50;
 pub const INSIDE_RAMP: u32 = 61;
 
-/// Two classes, neither of which is ever shed.
+/// Two classes without curves.
 pub const PLAIN: [Rule<Kind>; 2] = [Kind::Message.rule(ALL), Kind::Login.rule(ALL)];
 
-/// A wall of [`CAPACITY`] whose first class has this share and this curve; the others may have all.
-pub fn wall<const COUNT: usize>(first: Share, curve: Curve) -> &'static Floodwall<Of<COUNT>> {
+/// Creates a wall of [`CAPACITY`] permits whose first class has this share and this curve; the others
+/// may use all permits.
+pub fn wall<const COUNT: usize>(first: Share, curve: Curve) -> &'static Floodwall<OneOf<COUNT>> {
     let others = (1..COUNT).map(|class| Rule::for_index(class, ALL));
     let rules: Vec<_> = others
         .chain([Rule::for_index(0, first).shed(curve)])
         .collect();
-    let rules = Rules::try_new(CAPACITY, &rules).expect("they fit");
+    let rules = Rules::try_new(CAPACITY, &rules).expect("the shares fit the capacity");
     Box::leak(Box::new(Floodwall::from_rules(rules)))
 }
 
-/// Holds so many permits of a class for good, whatever its curve says.
+/// Acquires permits of a class and never releases them. Uses the sample that curves shed last.
 pub fn hold<C: Class>(wall: &Floodwall<C>, class: C, permits: u32) {
-    let ask = AdmitOptions::new()
+    let options = AdmitOptions::new()
         .permits(permits)
         .draw(Draw::from(u32::MAX));
-    mem::forget(wall.admit_with(class, ask).expect("there is room"));
+    mem::forget(
+        wall.admit_with(class, options)
+            .expect("the permits are free"),
+    );
 }

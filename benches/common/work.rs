@@ -1,18 +1,19 @@
-//! Work that takes as long as it has bytes: about a nanosecond for each.
+//! Work of a given duration: about one nanosecond per byte.
 
 use std::hint::black_box;
 
 pub const LINE: usize = 64;
 
-/// What a handler would do, roughly.
+/// Bytes that take about one microsecond.
 pub const MICROSECOND: usize = 15 * LINE;
 
 static BYTES: [u8; MICROSECOND] = [0x5A; MICROSECOND];
 
-/// Hashes so many bytes, whole lines of them, by FNV-1a, in which each step waits for the one before.
+/// Hashes whole lines of `bytes` bytes with FNV-1a, in which each step depends on the one before.
 ///
-/// One function for all, so that all run the same code at the same place. The compiler unrolls a line:
-/// so few branches are all foreseen, where one that is not would hide what comes after it.
+/// It is never inlined, so that all subjects run the same code at the same address. The compiler
+/// unrolls a line: the few branches left are predicted. A mispredicted branch would hide the cost of
+/// the code after it.
 #[inline(never)]
 pub fn hash(bytes: usize) -> u64 {
     let lines = black_box(&BYTES)[..bytes].chunks_exact(LINE);

@@ -1,4 +1,4 @@
-//! What it was measured on, and whom it was measured beside.
+//! The machine, the versions and the period of the measurements.
 
 use std::error::Error;
 use std::fs;
@@ -6,7 +6,7 @@ use std::process::Command;
 use std::thread;
 use std::time::SystemTime;
 
-/// The processor, as the system names it, and the compiler.
+/// Returns the names of the processor and the compiler.
 pub(crate) fn machine() -> Result<String, Box<dyn Error>> {
     let processors = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let field = |name| {
@@ -29,12 +29,12 @@ pub(crate) fn cores() -> usize {
     thread::available_parallelism().map_or(1, usize::from)
 }
 
-/// The names of these packages with the versions that were built.
+/// Returns the names of these packages with the versions in `Cargo.lock`.
 pub(crate) fn versions(packages: &[&str]) -> Result<String, Box<dyn Error>> {
     let lock = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../Cargo.lock"))?;
     let version = |package: &&str| {
         let entry = format!("name = \"{package}\"\nversion = \"");
-        // The newest stands last.
+        // Versions are in ascending order; use the newest.
         let (_, rest) = lock.rsplit_once(&entry)?;
         Some(format!("{package} {}", rest.split('"').next()?))
     };
@@ -42,7 +42,7 @@ pub(crate) fn versions(packages: &[&str]) -> Result<String, Box<dyn Error>> {
     Ok(versions.join(", "))
 }
 
-/// From the first measurement to the last, to the minute.
+/// Returns the times of the first and the last measurement, to the minute.
 pub(crate) fn period((first, last): (SystemTime, SystemTime)) -> String {
     let minute = |time| {
         let time = humantime::format_rfc3339_seconds(time).to_string();

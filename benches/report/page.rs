@@ -1,4 +1,4 @@
-//! The page: each question with its picture and its tables.
+//! The page: each question with its chart and its tables.
 
 use std::error::Error;
 use std::fmt::Write;
@@ -8,10 +8,9 @@ use crate::questions::Question;
 use crate::results::{Group, Results};
 
 const COMMANDS: &str = "\
-# What it costs
+# Benchmarks
 
-Every number on this page and in its pictures is what the first of these commands has measured and the
-second has written down:
+The first command measures. The second writes this page and its charts:
 
 ```sh
 cargo bench
@@ -21,13 +20,13 @@ cargo run --release -p floodwall-benches
 ";
 
 const SUBJECTS: &str = "\
-Numbers are medians. *The floor* is one `fetch_add` and one `fetch_sub` on a counter that is alone on
-its cache line: no permit can cost less. It is measured in each group, among the others. All have 100
-permits to hand out, on cache lines of their own. `floodwall` is a wall of 2 classes, neither of which is
-shed, where nothing else is said; it counts every admission and every rejection, and that is in its
-numbers. `sharded` is a `ShardedBulkhead` of 8 shards. `tokio`, `async-lock` and `asyncband` are
-semaphores, asked without waiting; `throttle-net` is a bulkhead, built without a runtime to wait with;
-`parking_lot` is a mutex around a counter.
+Numbers are medians. The floor is one `fetch_add` and one `fetch_sub` on a counter alone on its cache
+line: the minimum work of a permit on one shared counter. It is measured in every group. Every subject
+has 100 permits and its own cache lines unless stated otherwise. `floodwall` is a wall with 2 classes and
+no curves unless stated otherwise; its numbers include counting every admission and every rejection.
+`sharded` is a `ShardedBulkhead` with 8 shards. `tokio`, `async-lock` and `asyncband` are semaphores,
+called without waiting. `throttle-net` is a bulkhead, built without an async runtime. `parking_lot` is a
+counter behind a mutex.
 ";
 
 const PEERS: &[&str] = &[
@@ -46,15 +45,15 @@ pub(crate) fn page(results: &Results, questions: &[&Question]) -> Result<String,
     if let Some(period) = periods.reduce(|a, b| (a.0.min(b.0), a.1.max(b.1))) {
         let period = machine::period(period);
         let (machine, peers) = (machine::machine()?, machine::versions(PEERS)?);
-        writeln!(page, "Measured on {machine},\n{period},\nbeside {peers}.\n")?;
+        writeln!(page, "Measured on {machine},\n{period}.\nPeers: {peers}.\n")?;
     }
     page += SUBJECTS;
     for question in questions {
         let Question { group, title, .. } = question;
         let results = results.group(group);
         write!(page, "\n## {title}\n\n{}", question.prose)?;
-        page += &turns(&results);
-        if question.picture.is_some() {
+        page += &oversubscription(&results);
+        if question.chart.is_some() {
             write!(page, "\n\n![{title}]({group}.svg)")?;
         }
         for table in (question.tables)(&results) {
@@ -65,13 +64,15 @@ pub(crate) fn page(results: &Results, questions: &[&Question]) -> Result<String,
     Ok(page)
 }
 
-/// That there were fewer cores than threads, where that is so.
-fn turns(group: &Group<'_>) -> String {
+/// Returns a note if the group was measured with more threads than cores.
+fn oversubscription(group: &Group<'_>) -> String {
     let cores = machine::cores();
     let threads = |situation: &str| situation.strip_suffix(" threads")?.parse().ok();
-    let most: Option<usize> = group.situations().into_iter().filter_map(threads).max();
-    if most > Some(cores) {
-        format!("\nHere are {cores} cores: more threads take turns on them, and see that too.")
+    let max: Option<usize> = group.situations().into_iter().filter_map(threads).max();
+    if max > Some(cores) {
+        format!(
+            "\nThe machine has {cores} cores: with more threads, times include waiting for a core."
+        )
     } else {
         String::new()
     }

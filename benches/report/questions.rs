@@ -1,19 +1,19 @@
-//! The questions in their order, and how each is answered.
+//! The questions in the order of the page, with their tables and charts.
 
 use std::error::Error;
 use std::path::Path;
 
-use crate::picture;
+use crate::chart;
 use crate::results::{FLOOR, Group};
 use crate::table::Table;
 
 pub(crate) struct Question {
-    /// Criterion's name of the group, the file of its bench, and that of its picture.
+    /// Names the criterion group and the file of the chart.
     pub(crate) group: &'static str,
     pub(crate) title: &'static str,
     pub(crate) prose: &'static str,
     pub(crate) tables: fn(&Group<'_>) -> Vec<Table>,
-    pub(crate) picture: Option<Draw>,
+    pub(crate) chart: Option<Draw>,
 }
 
 type Draw = fn(&Group<'_>, &Path) -> Result<(), Box<dyn Error>>;
@@ -21,99 +21,100 @@ type Draw = fn(&Group<'_>, &Path) -> Result<(), Box<dyn Error>>;
 pub(crate) const QUESTIONS: &[Question] = &[
     Question {
         group: "uncontended",
-        title: "What does a permit cost where nobody is in the way?",
-        prose: "One thread takes a permit and gives it back.",
-        tables: |group| vec![costs("take and give back", group)],
-        picture: Some(picture::uncontended),
+        title: "What does an uncontended permit cost?",
+        prose: "One thread acquires and releases a permit.",
+        tables: |group| vec![costs("acquire and release", group)],
+        chart: Some(chart::uncontended),
     },
     Question {
         group: "contended",
-        title: "What does a permit cost where threads fight for it?",
+        title: "What does a contended permit cost?",
         prose: "\
-All threads take and give back on one limit as fast as they can. The time is what one thread sees per
-take and give-back, the mean over the threads; none stops before all have measured.",
-        tables: |group| vec![costs("take and give back", group)],
-        picture: Some(picture::contended),
+All threads acquire and release on one limit, back to back. The time is per acquire and release on one
+thread, the mean over the threads. No thread stops before all have measured.",
+        tables: |group| vec![costs("acquire and release", group)],
+        chart: Some(chart::contended),
     },
     Question {
         group: "scaling",
-        title: "Which share of the time goes into permits?",
+        title: "What share of request time do permits take?",
         prose: "\
-A thread on each core handles one request after another, all take from one limit, and a handler does
-nothing but work for so long. The share is what requests take longer than they do without a permit; what
-is near zero, on either side, is lost in what else differs between two measurements. Whose handlers work
-for microseconds, or wait, does not need permits on many words.",
-        tables: |group| vec![shares(group), costs("a request", group)],
-        picture: None,
+A thread on each core handles requests back to back. All threads acquire from one limit. A handler
+computes for the time in the column header. The share is the extra time over a request without a permit,
+divided by the whole time; values near zero, positive or negative, are within the noise between two
+measurements. Handlers that compute for several microseconds or wait do not need a sharded limit.",
+        tables: |group| vec![shares(group), costs("request", group)],
+        chart: None,
     },
     Question {
         group: "scarce",
-        title: "What does a permit cost where there are hardly any?",
+        title: "What does a permit cost near the limit?",
         prose: "\
-Threads ask for one permit and give it back, or are turned away: of limits of 1 and 2, and of 100 of which
-all but 1 or 2 are out.",
-        tables: |group| vec![costs("take and give back, or rejection", group)],
-        picture: None,
+Each call acquires and releases one permit, or is rejected. The limit is 1, 2, or 100 with 1 or 2 permits
+free.",
+        tables: |group| vec![costs("acquire and release, or rejection", group)],
+        chart: None,
     },
     Question {
         group: "full",
-        title: "What does it cost to be turned away?",
+        title: "What does a rejection cost?",
         prose: "\
-Nothing is free; only the floor lets in, to compare with. A wall also says why, and counts. *Beside
-takers*, one thread is turned away while one on each other core takes and gives back: of a wall, the one
-class while the other does; of a limit, who asks for two permits while one comes and goes. Who cannot be
-asked for two is not shown.",
+Every measured call except the floor's is rejected. A wall also reports the reason and counts the
+rejection. In the column *concurrent acquires*, one thread is rejected while a thread on each remaining
+core acquires and releases. A wall rejects one class and admits the other. A plain limit has one free
+permit, and the rejected call requests two. Peers that cannot request two are not measured there.",
         tables: |group| vec![costs("rejection", group), rejections_per_second(group)],
-        picture: Some(picture::full),
+        chart: Some(chart::full),
     },
     Question {
         group: "admit",
-        title: "What does the whole wall cost?",
+        title: "What does a `Floodwall` admission cost?",
         prose: "\
-An admission and its give-back by what the curve has to say, and a rejection by its reason. Inside the
-ramp one in two thousand is shed, by draws of the wall's own where no other is named.",
+An admission and its release by position on the curve, and a rejection by reason. Inside the ramp, one
+request in two thousand is shed. The wall draws the samples unless a `Draw` is named.",
         tables: |group| vec![costs("admission or rejection", group)],
-        picture: None,
+        chart: None,
     },
     Question {
         group: "handler",
-        title: "What does a permit add to a handler that works for a microsecond?",
+        title: "What does a permit add to a one-microsecond handler?",
         prose: "\
-The handler runs with and without a permit by turns, so that what slows the machine down slows both, and
-what is measured is the difference. `nothing` is the handler beside itself: how far from zero that comes
-out is how exactly the rest is known.",
+Batches of the handler with and without a permit alternate, and the difference is measured: a slowdown of
+the machine affects both. `no permit` compares the handler with itself: its distance from zero shows the
+precision.",
         tables: |group| vec![overhead(group)],
-        picture: None,
+        chart: None,
     },
     Question {
         group: "thread_pool",
-        title: "What does it cost to send a permit along with a job?",
+        title: "What does it cost to send a permit with a job?",
         prose: "\
-Jobs of a fifth of a microsecond go through a channel to two threads, which give the permits back. The
-time is that of many jobs, divided by how many they are. Permits are owned, or borrowed from a `static`.
-Which rhythm the channel and its threads fall into decides more than a permit does.",
-        tables: |group| vec![costs("a job", group)],
-        picture: None,
+Jobs of about 200 ns go through a channel to two threads, which release the permits. The number is the
+total time divided by the number of jobs. Permits are owned, or borrowed from a `static`. The scheduling
+of the channel and its threads changes the result more than the permit does.",
+        tables: |group| vec![costs("job", group)],
+        chart: None,
     },
     Question {
         group: "rules",
-        title: "What does it cost to change the rules of a live wall?",
+        title: "What does a rule update cost?",
         prose: "\
-No change is equal to what is in force. *While* means beside one thread that does nothing else.",
+Every update sets rules that differ from those in force. *During* means that one other thread repeats the
+named operation.",
         tables: |group| vec![costs("call", group)],
-        picture: None,
+        chart: None,
     },
     Question {
         group: "gauge",
-        title: "What does it cost to know how busy one is?",
-        prose: "A gauge is entered and left, and read; a wall tells of itself.",
+        title: "What does a gauge cost?",
+        prose: "Entering a gauge and dropping the guard; reading a gauge; reading a wall.",
         tables: |group| vec![costs("call", group)],
-        picture: None,
+        chart: None,
     },
 ];
 
-/// Nanoseconds, and their ratio to the floor, in each situation.
-fn costs(what: &str, group: &Group<'_>) -> Table {
+/// Creates a table of nanoseconds, and their ratio to the floor, in each situation.
+fn costs(operation: &str, group: &Group<'_>) -> Table {
     let situations = group.situations();
     let cost = |subject: &str, situation: &str| {
         let median = group.median(subject, situation)?;
@@ -126,18 +127,18 @@ fn costs(what: &str, group: &Group<'_>) -> Table {
         line(subject, costs)
     };
     Table {
-        header: header(&format!("{what}: ns (of the floor)"), &situations),
+        header: header(&format!("{operation}: ns (ratio to floor)"), &situations),
         rows: group.subjects().iter().map(row).collect(),
     }
 }
 
-/// What permits take, of all the time.
+/// Creates a table of the share of time that permits take.
 fn shares(group: &Group<'_>) -> Table {
-    const NOTHING: &str = "nothing";
+    const NO_PERMIT: &str = "no permit";
     let situations = group.situations();
     let share = |subject: &str, situation: &str| {
         let with = group.median(subject, situation)?;
-        let without = group.median(NOTHING, situation)?;
+        let without = group.median(NO_PERMIT, situation)?;
         Some(format!("{:.1} %", 100.0 * (with - without) / with))
     };
     let row = |subject: &&str| {
@@ -145,14 +146,14 @@ fn shares(group: &Group<'_>) -> Table {
         line(subject, shares)
     };
     let subjects = group.subjects().into_iter();
-    let under: Vec<_> = subjects.filter(|&subject| subject != NOTHING).collect();
+    let with_permit: Vec<_> = subjects.filter(|&subject| subject != NO_PERMIT).collect();
     Table {
-        header: header("of the time", &situations),
-        rows: under.iter().map(row).collect(),
+        header: header("share of time", &situations),
+        rows: with_permit.iter().map(row).collect(),
     }
 }
 
-/// What one thread turns away in a second, in each situation.
+/// Creates a table of the rejections per second on one thread, in each situation.
 fn rejections_per_second(group: &Group<'_>) -> Table {
     let situations = group.situations();
     let millions = |nanoseconds| short(1e3 / nanoseconds);
@@ -170,7 +171,7 @@ fn rejections_per_second(group: &Group<'_>) -> Table {
     }
 }
 
-/// What each adds to the handler.
+/// Creates a table of the time that each subject adds to the handler.
 fn overhead(group: &Group<'_>) -> Table {
     const HANDLER: &str = "handler";
     let handler = group.median(HANDLER, "");
@@ -180,16 +181,16 @@ fn overhead(group: &Group<'_>) -> Table {
         line(subject, [extra.map(short), extra.and_then(percent)])
     };
     let subjects = group.subjects().into_iter();
-    let under: Vec<_> = subjects.filter(|&subject| subject != HANDLER).collect();
-    let to = handler.map_or(String::new(), |handler| format!("to {handler:.0} ns"));
+    let permits: Vec<_> = subjects.filter(|&subject| subject != HANDLER).collect();
+    let of = handler.map_or(String::new(), |handler| format!("of {handler:.0} ns"));
     Table {
-        header: header("under", &["adds, ns", &to]),
-        rows: under.iter().map(row).collect(),
+        header: header("permit", &["adds, ns", &of]),
+        rows: permits.iter().map(row).collect(),
     }
 }
 
-fn header(what: &str, columns: &[&str]) -> Vec<String> {
-    [what]
+fn header(first: &str, columns: &[&str]) -> Vec<String> {
+    [first]
         .iter()
         .chain(columns)
         .map(|name| name.to_string())
@@ -201,7 +202,7 @@ fn line(subject: &str, cells: impl IntoIterator<Item = Option<String>>) -> Vec<S
     [subject.into()].into_iter().chain(cells).collect()
 }
 
-/// Three digits or so.
+/// Formats a number with about three significant digits.
 pub(crate) fn short(number: f64) -> String {
     match number.abs() {
         ..10.0 => format!("{number:.2}"),

@@ -1,4 +1,4 @@
-//! What criterion has left: the median of each subject, and when it was measured.
+//! Criterion's results: the median of each subject, and the time of its measurement.
 
 use std::error::Error;
 use std::fs;
@@ -16,14 +16,14 @@ pub(crate) struct Results(Vec<Measured>);
 struct Measured {
     group: String,
     subject: String,
-    /// Empty in groups that know only one.
+    /// Empty in groups with only one situation.
     situation: String,
-    /// In nanoseconds.
+    /// Nanoseconds.
     median: f64,
     at: SystemTime,
 }
 
-/// What was measured to answer one question.
+/// The results of one criterion group.
 pub(crate) struct Group<'a>(Vec<&'a Measured>);
 
 impl Results {
@@ -49,7 +49,7 @@ impl Group<'_> {
         self.0.is_empty()
     }
 
-    /// The cheapest first.
+    /// Returns the subjects, cheapest first.
     pub(crate) fn subjects(&self) -> Vec<&str> {
         let mut subjects = vec![];
         for measured in &self.0 {
@@ -60,7 +60,7 @@ impl Group<'_> {
         subjects
     }
 
-    /// By the numbers that they begin with, then those without one.
+    /// Returns the situations, sorted by leading number, then those without one.
     pub(crate) fn situations(&self) -> Vec<&str> {
         let mut situations: Vec<&str> = self.0.iter().map(|m| m.situation.as_str()).collect();
         situations.sort_by_key(|situation| (number(situation).unwrap_or(usize::MAX), *situation));
@@ -68,7 +68,7 @@ impl Group<'_> {
         situations
     }
 
-    /// When the first and when the last of these was measured.
+    /// Returns the times of the first and the last measurement.
     pub(crate) fn period(&self) -> Option<(SystemTime, SystemTime)> {
         let times = || self.0.iter().map(|measured| measured.at);
         times().min().zip(times().max())
@@ -80,7 +80,7 @@ impl Group<'_> {
         found.map(|measured| measured.median)
     }
 
-    /// The floor in this situation, or the only one that there is.
+    /// Returns the floor in this situation, or the group's floor if it has only one.
     pub(crate) fn floor(&self, situation: &str) -> Option<f64> {
         let mut floors = self.0.iter().filter(|m| m.subject == FLOOR);
         let first = floors.next();
@@ -90,12 +90,12 @@ impl Group<'_> {
     }
 }
 
-/// What a name such as `4 threads` begins with.
+/// Returns the leading number of a name such as `4 threads`.
 fn number(situation: &str) -> Option<usize> {
     situation.split(' ').next()?.parse().ok()
 }
 
-/// Reads the results that lie in this folder, and those below it.
+/// Reads the results in this folder and below it.
 fn read_below(folder: &Path, into: &mut Vec<Measured>) -> Result<(), Box<dyn Error>> {
     #[derive(Deserialize)]
     struct Benchmark {
@@ -138,7 +138,7 @@ fn json<T: DeserializeOwned>(path: &Path) -> Result<T, Box<dyn Error>> {
     Ok(serde_json::from_slice(&text)?)
 }
 
-/// Where criterion looks for it too, so that they agree wherever it was moved.
+/// Returns the target directory by the same method as criterion, so that both agree.
 fn target_directory() -> Result<PathBuf, Box<dyn Error>> {
     #[derive(Deserialize)]
     struct Metadata {

@@ -1,4 +1,4 @@
-//! A table in Markdown, aligned so that it reads well as it is.
+//! A table in Markdown, with aligned columns.
 
 use std::fmt;
 
@@ -25,7 +25,7 @@ impl fmt::Display for Table {
     }
 }
 
-/// Names stand left, numbers right.
+/// Writes a line with the first column aligned left and the others right.
 fn write_line(f: &mut fmt::Formatter<'_>, cells: &[String], widths: &[usize]) -> fmt::Result {
     for (column, (cell, &width)) in cells.iter().zip(widths).enumerate() {
         match column {

@@ -1,19 +1,19 @@
-//! The incidents, the servers that met them or would have, and what theory says of each.
+//! The scenarios: the incidents, the servers, and the exact success shares.
 
 use std::time::Duration;
 
 use floodwall::{Curve, Floodwall, Share, classes};
 
-use crate::server::{CAPACITY, Door};
+use crate::server::{CAPACITY, Policy};
 use crate::theory::{Ramp, Stream, birth_death, chain, erlang_b, product_form};
 use crate::traffic::{Cause, Load, Phone, Request};
 
 classes! {
-    /// What kinds of request there are.
+    /// The kinds of request.
     pub(crate) enum Kind { Message = "message", Login = "background login" }
 }
 
-/// 2017: anybody may have every thread, but background logins are shed as threads fill up.
+/// 2017: both classes may use every thread; background logins are shed as utilization rises.
 static SHEDDING: Floodwall<Kind> = Floodwall::new(
     CAPACITY,
     &[
@@ -22,7 +22,7 @@ static SHEDDING: Floodwall<Kind> = Floodwall::new(
     ],
 );
 
-/// After 2020: half of the threads for each.
+/// After 2020: half of the threads for each class.
 static HALVES: Floodwall<Kind> = Floodwall::new(
     CAPACITY,
     &[
@@ -31,7 +31,7 @@ static HALVES: Floodwall<Kind> = Floodwall::new(
     ],
 );
 
-/// One wall for every incident: guarantees, and a curve on what is borrowed.
+/// One wall for every incident: guarantees, and a curve on borrowed permits.
 static WALL: Floodwall<Kind> = Floodwall::new(
     CAPACITY,
     &[
@@ -40,7 +40,7 @@ static WALL: Floodwall<Kind> = Floodwall::new(
     ],
 );
 
-/// The same wall without its curve, to show what the curve is for.
+/// The control: the same wall without its curve, to show the effect of the curve.
 static CONTROL: Floodwall<Kind> = Floodwall::new(
     CAPACITY,
     &[
@@ -49,26 +49,29 @@ static CONTROL: Floodwall<Kind> = Floodwall::new(
     ],
 );
 
-/// Where background logins are shed: none below the first utilization, all from the second on.
+/// `lo` and `hi` of the curve: no background login is shed below the first utilization, and all are
+/// shed from the second on.
 pub(crate) const RAMP: (f64, f64) = (0.6, 0.8);
 const SHED: Curve = Curve::linear(RAMP.0, RAMP.1);
 
 classes! {
-    /// What kinds of request there are, if phones are asked for evidence.
-    pub(crate) enum Need {
+    /// The kinds of request, with logins classified by the use of the phone.
+    pub(crate) enum KindByUse {
         Message = "message",
-        Wanted = "wanted login",
-        Background = "background login",
+        UserLogin = "user login",
+        BackgroundLogin = "background login",
     }
 }
 
-/// Nobody is guaranteed anything, but only those are shed that nobody waits for.
-static EVIDENCE: Floodwall<Need> = Floodwall::new(
+/// No guarantees; only logins from phones that are not in use are shed.
+static BY_USE: Floodwall<KindByUse> = Floodwall::new(
     CAPACITY,
     &[
-        Need::Message.rule(Share::at_most(CAPACITY)),
-        Need::Wanted.rule(Share::at_most(CAPACITY)),
-        Need::Background.rule(Share::at_most(CAPACITY)).shed(SHED),
+        KindByUse::Message.rule(Share::at_most(CAPACITY)),
+        KindByUse::UserLogin.rule(Share::at_most(CAPACITY)),
+        KindByUse::BackgroundLogin
+            .rule(Share::at_most(CAPACITY))
+            .shed(SHED),
     ],
 );
 
@@ -81,32 +84,31 @@ impl From<&Request> for Kind {
     }
 }
 
-/// The few lines in front of a wall that ask for evidence.
-impl From<&Request> for Need {
+impl From<&Request> for KindByUse {
     fn from(request: &Request) -> Self {
         match &request.cause {
-            Cause::Message => Need::Message,
-            Cause::Login(phone) if is_wanted(phone) => Need::Wanted,
-            Cause::Login(_) => Need::Background,
+            Cause::Message => KindByUse::Message,
+            Cause::Login(phone) if is_in_use(phone) => KindByUse::UserLogin,
+            Cause::Login(_) => KindByUse::BackgroundLogin,
         }
     }
 }
 
-/// Somebody took the phone that woke, and kept using it.
-fn is_wanted(phone: &Phone) -> bool {
+/// Returns `true` if the phone woke, was unlocked, and has been used since.
+fn is_in_use(phone: &Phone) -> bool {
     phone.woke && phone.unlocked && phone.used >= Duration::from_secs(3)
 }
 
-/// One row of the table: a storm, and the server that meets it.
-pub(crate) struct Row<C: 'static> {
-    /// Unlike any other; the picture is called so.
+/// A storm and a server: one row of the table.
+pub(crate) struct Scenario<C: 'static> {
+    /// Unique; the file name of the chart.
     pub(crate) name: &'static str,
     pub(crate) incident: &'static str,
     pub(crate) storm: Storm,
     pub(crate) design: &'static Design<C>,
 }
 
-/// What breaks in on a calm day.
+/// The load between the two phases of normal load.
 #[derive(Clone, Copy)]
 pub(crate) struct Storm {
     pub(crate) name: &'static str,
@@ -114,20 +116,20 @@ pub(crate) struct Storm {
     pub(crate) load: Load,
 }
 
-/// A way to build the server.
+/// The design of a server.
 pub(crate) struct Design<C: 'static> {
     pub(crate) name: &'static str,
-    pub(crate) door: Door<C>,
-    /// What of the background logins the curve is on.
+    pub(crate) policy: Policy<C>,
+    /// The requests that the curve sheds.
     pub(crate) sheds: Option<&'static str>,
-    /// The share of each class that succeeds, in theory; unknown where there is no steady state.
+    /// The exact success share of each class; `None` if there is no steady state.
     pub(crate) exact: Option<fn(Load) -> Vec<f64>>,
 }
 
-const CALM: Storm = Storm {
-    name: "calm",
-    size: "no more than 50 erlangs",
-    load: Load::CALM,
+const NORMAL: Storm = Storm {
+    name: "normal load",
+    size: "a normal load of 50 erlangs",
+    load: Load::NORMAL,
 };
 const LOGINS: Storm = Storm {
     name: "login storm",
@@ -141,27 +143,27 @@ const MESSAGES: Storm = Storm {
 };
 const BOTH: Storm = Storm {
     name: "both at once",
-    size: "logins and messages, 400 erlangs each,",
+    size: "400 erlangs each of logins and messages",
     load: Load::new(400.0, 400.0),
 };
 
 static WITH_QUEUE: Design<Kind> = Design {
     name: "an unbounded queue",
-    door: Door::Queue,
+    policy: Policy::Queue,
     sheds: None,
     exact: None,
 };
 
 static WITHOUT_QUEUE: Design<Kind> = Design {
     name: "no queue, no wall",
-    door: Door::NoQueue,
+    policy: Policy::NoQueue,
     sheds: None,
     exact: Some(|load| vec![erlang_b(load.message + load.login, POOL); 2]),
 };
 
 static OF_2017: Design<Kind> = Design {
     name: "background logins shed",
-    door: Door::Wall(&SHEDDING),
+    policy: Policy::Wall(&SHEDDING),
     sheds: Some("logins"),
     exact: Some(|load| {
         let message = Stream::new(load.message, 0..=POOL, Ramp::NEVER);
@@ -172,14 +174,14 @@ static OF_2017: Design<Kind> = Design {
 
 static AFTER_2020: Design<Kind> = Design {
     name: "exactly 50 threads each",
-    door: Door::Wall(&HALVES),
+    policy: Policy::Wall(&HALVES),
     sheds: None,
     exact: Some(|load| vec![erlang_b(load.message, 50), erlang_b(load.login, 50)]),
 };
 
 static ONE_WALL: Design<Kind> = Design {
     name: "one wall",
-    door: Door::Wall(&WALL),
+    policy: Policy::Wall(&WALL),
     sheds: Some("borrowing"),
     exact: Some(|load| {
         let message = Stream::new(load.message, 50..=POOL, Ramp::NEVER);
@@ -189,8 +191,8 @@ static ONE_WALL: Design<Kind> = Design {
 };
 
 static WITHOUT_CURVE: Design<Kind> = Design {
-    name: "one wall, without its curve",
-    door: Door::Wall(&CONTROL),
+    name: "one wall without a curve",
+    policy: Policy::Wall(&CONTROL),
     sheds: None,
     exact: Some(|load| {
         let message = Stream::new(load.message, 50..=POOL, Ramp::NEVER);
@@ -199,54 +201,54 @@ static WITHOUT_CURVE: Design<Kind> = Design {
     }),
 };
 
-static WITH_EVIDENCE: Design<Need> = Design {
-    name: "logins without evidence shed",
-    door: Door::Wall(&EVIDENCE),
+static SHED_BY_USE: Design<KindByUse> = Design {
+    name: "logins of unused phones shed",
+    policy: Policy::Wall(&BY_USE),
     sheds: Some("logins"),
     exact: Some(|load| {
-        let wanted = load.login * Phone::WANTED;
+        let in_use = load.login * Phone::IN_USE;
         let message = Stream::new(load.message, 0..=POOL, Ramp::NEVER);
-        let background = Stream::new(load.login - wanted, 0..=POOL, BY_RAMP);
-        let wanted = Stream::new(wanted, 0..=POOL, Ramp::NEVER);
-        birth_death(POOL, &[message, wanted, background])
+        let user = Stream::new(in_use, 0..=POOL, Ramp::NEVER);
+        let background = Stream::new(load.login - in_use, 0..=POOL, BY_RAMP);
+        birth_death(POOL, &[message, user, background])
     }),
 };
 
-// The same numbers in theory's own words.
+// The same numbers in the types of `theory`.
 const POOL: usize = CAPACITY as usize;
 const BY_RAMP: Ramp = Ramp::linear(RAMP.0, RAMP.1);
 
-/// The row of the wall that the control is to be told apart from.
-pub(crate) const WALL_ROW: &str = "2016-wall";
-pub(crate) const CONTROL_ROW: &str = "2016-control";
+/// The control must differ measurably from this scenario.
+pub(crate) const WALL_SCENARIO: &str = "2016-wall";
+pub(crate) const CONTROL_SCENARIO: &str = "2016-control";
 
-/// All rows but the one that asks for evidence, whose classes are others.
-pub(crate) fn rows() -> Vec<Row<Kind>> {
-    let rows: [(_, _, _, &'static Design<Kind>); 10] = [
+/// Returns all scenarios with the classes of [`Kind`].
+pub(crate) fn scenarios() -> Vec<Scenario<Kind>> {
+    let scenarios: [(_, _, _, &'static Design<Kind>); 10] = [
         ("2016-queue", "2016", LOGINS, &WITH_QUEUE),
         ("2016-no-queue", "2016", LOGINS, &WITHOUT_QUEUE),
         ("2017-shedding", "2017", LOGINS, &OF_2017),
         ("2020-shedding", "2020", MESSAGES, &OF_2017),
         ("2020-halves", "2020", MESSAGES, &AFTER_2020),
-        ("calm-wall", "calm", CALM, &ONE_WALL),
-        (WALL_ROW, "2016", LOGINS, &ONE_WALL),
-        (CONTROL_ROW, "2016, control", LOGINS, &WITHOUT_CURVE),
+        ("normal-wall", "normal load", NORMAL, &ONE_WALL),
+        (WALL_SCENARIO, "2016", LOGINS, &ONE_WALL),
+        (CONTROL_SCENARIO, "2016, control", LOGINS, &WITHOUT_CURVE),
         ("2020-wall", "2020", MESSAGES, &ONE_WALL),
         ("both-wall", "both", BOTH, &ONE_WALL),
     ];
-    let row = |(name, incident, storm, design)| Row {
+    let scenario = |(name, incident, storm, design)| Scenario {
         name,
         incident,
         storm,
         design,
     };
-    rows.map(row).into()
+    scenarios.map(scenario).into()
 }
 
-/// The row that asks for evidence.
-pub(crate) static EVIDENCE_ROW: Row<Need> = Row {
-    name: "evidence",
-    incident: "evidence",
+/// The scenario that classifies logins by the use of the phone.
+pub(crate) static PHONE_USE: Scenario<KindByUse> = Scenario {
+    name: "phone-use",
+    incident: "phone use",
     storm: LOGINS,
-    design: &WITH_EVIDENCE,
+    design: &SHED_BY_USE,
 };

@@ -1,20 +1,21 @@
-//! The incidents of KakaoTalk, replayed on a real pool of threads.
+//! Replays KakaoTalk's overload incidents against a real pool of 100 threads.
 //!
-//! Emergency alerts that woke every phone in the country, the greetings of a New Year: each row of
-//! the table that this prints sends the same open-loop Poisson traffic to a server of 100 threads
-//! that admits in another way, and holds what was measured against exact theory. `incidents.rs` is
-//! the place to begin to read.
+//! The incidents are an emergency alert that woke every phone in the country and the greetings of a
+//! New Year. Each scenario sends open-loop Poisson traffic, with a storm between two phases of normal
+//! load, to a server with a different admission policy. The printed table shows the share of requests
+//! that succeeded during the storm beside the exact value from theory. Start reading at
+//! `incidents.rs`.
 //!
 //! ```text
 //! cargo run --release --example kakaotalk              two minutes
 //! cargo run --release --example kakaotalk -- --quick   fifteen seconds, too short to judge by
 //! ```
 
+mod chart;
 mod incidents;
 mod measure;
-mod picture;
-mod play;
 mod report;
+mod run;
 mod server;
 mod theory;
 mod traffic;
@@ -27,16 +28,16 @@ use std::process::ExitCode;
 use clap::Parser;
 use indicatif::{ProgressBar, ProgressStyle};
 
-use play::Stage;
+use run::Runner;
 use traffic::Timeline;
 
-/// The incidents of KakaoTalk, replayed on a real pool of threads.
+/// Replays KakaoTalk's overload incidents against a real pool of 100 threads.
 #[derive(Parser)]
 struct Arguments {
-    /// Play every incident in about a second: a look at it, too short to judge by.
+    /// Run each scenario for about a second: a demonstration, too short to judge by.
     #[arg(long)]
     quick: bool,
-    /// Send the same requests again as the run that printed this number.
+    /// Send the same requests as the run that printed this seed.
     #[arg(long)]
     seed: Option<u64>,
 }
@@ -50,28 +51,33 @@ fn main() -> Result<ExitCode, Box<dyn Error>> {
     };
     let seed = arguments.seed.unwrap_or_else(rand::random);
 
-    let rows = incidents::rows();
+    let scenarios = incidents::scenarios();
+    let count = scenarios.len() + 1;
+    println!("{}", report::introduction(count, timeline));
+    if arguments.quick {
+        println!("Quick run: too short to judge by. Shares may differ from theory.");
+    }
     let progress = ProgressBar::new(0).with_style(ProgressStyle::with_template(
         "{bar:40} {elapsed_precise} of {duration_precise}  {msg}",
     )?);
-    let mut stage = Stage::new(timeline, seed, progress, rows.len() + 1);
-    let mut played: Vec<_> = rows.iter().map(|row| stage.play(row)).collect();
-    played.push(stage.play(&incidents::EVIDENCE_ROW));
-    stage.close();
+    let mut runner = Runner::new(timeline, seed, progress, count);
+    let mut runs: Vec<_> = scenarios.iter().map(|each| runner.run(each)).collect();
+    runs.push(runner.run(&incidents::PHONE_USE));
+    runner.finish();
 
-    println!("{}", report::table(&played));
-    println!("Shares are of the storm alone, once it is steady. The seed was {seed}.");
-    println!("{}", report::punctuality(&played));
+    println!("{}", report::table(&runs));
+    println!("Shares cover the steady part of the storm. Seed: {seed}.");
+    println!("{}", report::punctuality(&runs));
     let folder = Path::new("target/kakaotalk");
     fs::create_dir_all(folder)?;
-    for row in &played {
-        picture::draw(row, folder)?;
+    for run in &runs {
+        chart::draw(run, folder)?;
     }
-    println!("Pictures are in {}.\n", folder.display());
+    println!("Charts are in {}.\n", folder.display());
 
-    let agrees = report::judge(&played);
+    let agrees = report::judge(&runs);
     if arguments.quick {
-        println!("This was a quick run, too short to judge by.");
+        println!("Quick run: too short to judge by.");
     }
     Ok(if agrees || arguments.quick {
         ExitCode::SUCCESS

@@ -1,32 +1,32 @@
-//! What was measured, and how well: shares by the method of batch means.
+//! Measured success shares and their standard errors, by the method of batch means.
 
 use std::ops::Range;
 
-use crate::play::Played;
+use crate::run::Run;
 
-/// A share, and its standard error.
+/// A share and its standard error.
 pub(crate) struct Estimate {
     pub(crate) share: f64,
     pub(crate) error: f64,
 }
 
-/// Requests of one class that came soon after one another.
+/// Requests of one class in one interval of time.
 #[derive(Clone, Copy, Default)]
 struct Batch {
     arrived: f64,
     succeeded: f64,
 }
 
-/// The share of each class that succeeded in the steady part of the storm.
+/// Returns the share of each class that succeeded in the steady part of the storm.
 ///
-/// Requests that come soon after one another fare alike, so they are no independent samples; but
-/// what happens in one batch hardly depends on the one before. The share is a ratio of two sums,
-/// and its error comes from how far each batch is from that ratio.
-pub(crate) fn success(played: &Played) -> Vec<Estimate> {
+/// Outcomes of requests close in time are correlated, but batches are nearly independent. The share
+/// is a ratio of two sums; its standard error is estimated from the deviation of each batch from that
+/// ratio.
+pub(crate) fn success(run: &Run) -> Vec<Estimate> {
     const BATCHES: usize = 20;
-    let Range { start, end } = played.timeline.measured();
-    let mut batches = vec![[Batch::default(); BATCHES]; played.classes.len()];
-    for trace in &played.traces {
+    let Range { start, end } = run.timeline.measured();
+    let mut batches = vec![[Batch::default(); BATCHES]; run.classes.len()];
+    for trace in &run.traces {
         if (start..end).contains(&trace.due) {
             let passed = (trace.due - start).div_duration_f64(end - start);
             let batch = &mut batches[trace.class][(passed * BATCHES as f64) as usize];

@@ -1,14 +1,25 @@
-//! The table, and the verdict.
+//! The printed text: introduction, table and comparison with theory.
 
 use comfy_table::presets::UTF8_FULL;
 use comfy_table::{CellAlignment, Table};
 
-use crate::incidents::{CONTROL_ROW, WALL_ROW};
+use crate::incidents::{CONTROL_SCENARIO, WALL_SCENARIO};
 use crate::measure::success;
-use crate::play::Played;
+use crate::run::Run;
+use crate::traffic::Timeline;
 
-/// What was measured beside what is exact, a row per incident.
-pub(crate) fn table(played: &[Played]) -> Table {
+/// Returns what the example does and what it will print.
+pub(crate) fn introduction(scenarios: usize, timeline: Timeline) -> String {
+    let seconds = scenarios as f64 * timeline.end().as_secs_f64();
+    format!(
+        "Runs {scenarios} scenarios in about {seconds:.0} s: normal load, a storm, recovery, on 100 threads.\n\
+         The table then shows, by class, the share of requests that succeeded during the storm.\n\
+         \"exact\" is the same share by theory."
+    )
+}
+
+/// Returns the table of measured and exact shares, a row per run.
+pub(crate) fn table(runs: &[Run]) -> Table {
     let mut table = Table::new();
     table.load_style(UTF8_FULL).set_header([
         "incident",
@@ -19,18 +30,18 @@ pub(crate) fn table(played: &[Played]) -> Table {
         "standard\nerror",
         "exact",
     ]);
-    for row in played {
-        let measured = success(row);
-        let load = row.storm.load;
-        let exact = match &row.exact {
+    for run in runs {
+        let measured = success(run);
+        let load = run.storm.load;
+        let exact = match &run.exact {
             Some(exact) => lines(exact.iter().map(|&share| percent(share))),
-            None => lines(row.classes.iter().map(|_| "-".into())),
+            None => lines(run.classes.iter().map(|_| "-".into())),
         };
         table.add_row([
-            row.incident.into(),
+            run.incident.into(),
             format!("{} / {}", load.message, load.login),
-            row.server.into(),
-            row.classes.join("\n"),
+            run.server.into(),
+            run.classes.join("\n"),
             lines(measured.iter().map(|m| percent(m.share))),
             lines(measured.iter().map(|m| percent(m.error))),
             exact,
@@ -42,41 +53,40 @@ pub(crate) fn table(played: &[Played]) -> Table {
     table
 }
 
-/// How late the generator was, which theory does not know of.
-pub(crate) fn punctuality(played: &[Played]) -> String {
-    let traces = played.iter().flat_map(|row| &row.traces);
-    let mut late: Vec<_> = traces.map(|trace| trace.sent - trace.due).collect();
-    late.sort_unstable();
-    let [half, most, all] = [50, 99, 100].map(|percent| late[(late.len() - 1) * percent / 100]);
-    format!(
-        "Requests were late by {half:.1?} in the median, 99 % by at most {most:.1?}, all by at most {all:.1?}."
-    )
+/// Returns how late requests were sent. Theory assumes no delay.
+pub(crate) fn punctuality(runs: &[Run]) -> String {
+    let traces = runs.iter().flat_map(|run| &run.traces);
+    let mut delays: Vec<_> = traces.map(|trace| trace.sent - trace.due).collect();
+    delays.sort_unstable();
+    let [p50, p99, max] = [50, 99, 100].map(|percent| delays[(delays.len() - 1) * percent / 100]);
+    format!("Send delays: median {p50:.1?}, 99th percentile {p99:.1?}, maximum {max:.1?}.")
 }
 
-/// Says of each measured share whether it agrees with theory, and of the control whether it can be
-/// told apart. The answer is whether all is as it should be.
-pub(crate) fn judge(played: &[Played]) -> bool {
-    let agree = played
+/// Prints the comparison of each measured share with theory, and of the control with the wall.
+/// Returns `true` if all are as expected.
+pub(crate) fn judge(runs: &[Run]) -> bool {
+    let agree = runs
         .iter()
         .map(agrees_with_theory)
         .fold(true, |all, one| all & one);
-    agree & is_control_told_apart(played)
+    agree & control_differs(runs)
 }
 
-/// Within a point or three standard errors, whichever is more.
-fn agrees_with_theory(row: &Played) -> bool {
+/// Returns `true` if each share is within one percentage point or three standard errors of theory,
+/// whichever is larger.
+fn agrees_with_theory(run: &Run) -> bool {
     let mut agrees = true;
-    let exact = row.exact.iter().flatten();
-    for ((class, measured), exact) in row.classes.iter().zip(success(row)).zip(exact) {
-        let off = (measured.share - exact).abs();
+    let exact = run.exact.iter().flatten();
+    for ((class, measured), exact) in run.classes.iter().zip(success(run)).zip(exact) {
+        let difference = (measured.share - exact).abs();
         let tolerance = (3.0 * measured.error).max(0.01);
-        let within = off <= tolerance;
+        let within = difference <= tolerance;
         agrees &= within;
         println!(
-            "{}, {}, {class}: {} points off, {} {}",
-            row.incident,
-            row.server,
-            points(off),
+            "{}, {}, {class}: {} points from theory, {} the tolerance of {}",
+            run.incident,
+            run.server,
+            points(difference),
             if within { "within" } else { "NOT WITHIN" },
             points(tolerance),
         );
@@ -84,23 +94,27 @@ fn agrees_with_theory(row: &Played) -> bool {
     agrees
 }
 
-/// By the share of background logins, more than three standard errors apart.
-fn is_control_told_apart(played: &[Played]) -> bool {
+/// Returns `true` if the shares of background logins are more than three standard errors apart.
+fn control_differs(runs: &[Run]) -> bool {
     let login = |name| {
-        let row = played.iter().find(|row| row.name == name);
-        row.and_then(|row| success(row).pop())
-            .expect("the row was played, and has classes")
+        let run = runs.iter().find(|run| run.name == name);
+        run.and_then(|run| success(run).pop())
+            .expect("the scenario was run and has classes")
     };
-    let (wall, control) = (login(WALL_ROW), login(CONTROL_ROW));
-    let apart = (wall.share - control.share).abs() / wall.error.hypot(control.error);
-    let told_apart = apart > 3.0;
+    let (wall, control) = (login(WALL_SCENARIO), login(CONTROL_SCENARIO));
+    let errors = (wall.share - control.share).abs() / wall.error.hypot(control.error);
+    let differs = errors > 3.0;
     println!(
-        "The control {} told apart from the wall: background login {} and {}, {apart:.1} standard errors.",
-        if told_apart { "is" } else { "IS NOT" },
+        "The control {} from the wall: background login {} and {}, {errors:.1} standard errors apart.",
+        if differs {
+            "differs"
+        } else {
+            "DOES NOT DIFFER"
+        },
         percent(control.share),
         percent(wall.share),
     );
-    told_apart
+    differs
 }
 
 fn percent(share: f64) -> String {

@@ -1,4 +1,4 @@
-//! The server: a pool of threads, and the ways to get in.
+//! The server: a thread pool behind an admission policy.
 
 use std::thread::{self, JoinHandle};
 use std::time::Instant;
@@ -6,65 +6,68 @@ use std::time::Instant;
 use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
 use floodwall::{Class, Floodwall, Gauge};
 
-/// Threads that may be at work at once.
+/// The maximum number of busy threads.
 pub(crate) const CAPACITY: u32 = 100;
 
-/// With a wall, a few threads more, so that whoever is admitted finds one that is free already.
+/// Extra threads behind a wall. An admitted request finds an idle thread even if the thread that
+/// released the permit is not idle yet.
 const SPARE: u32 = 4;
 
-/// Threads at work where no wall counts them.
+/// Counts the busy threads if there is no wall.
 static ACTIVE: Gauge = Gauge::new(CAPACITY);
 
-/// Who gets in.
-pub(crate) enum Door<C: 'static> {
-    /// Everybody, to wait for a thread for as long as it takes.
+/// The admission policy.
+pub(crate) enum Policy<C: 'static> {
+    /// Admits every request to an unbounded queue.
     Queue,
-    /// Whoever finds a thread idle.
+    /// Admits a request if a thread is idle.
     NoQueue,
-    /// Whoever the wall admits.
+    /// Admits a request if the wall admits it.
     Wall(&'static Floodwall<C>),
 }
 
-impl<C: Class> Door<C> {
-    /// Threads at work / capacity.
+impl<C: Class> Policy<C> {
+    /// Returns busy threads / capacity.
     pub(crate) fn utilization(&self) -> f64 {
         match self {
-            Door::Queue | Door::NoQueue => ACTIVE.utilization(),
-            Door::Wall(wall) => wall.utilization(),
+            Policy::Queue | Policy::NoQueue => ACTIVE.utilization(),
+            Policy::Wall(wall) => wall.utilization(),
         }
     }
 }
 
-/// A door, and the threads behind it.
+/// An admission policy and the pool behind it.
 pub(crate) struct Server<C: 'static> {
-    door: &'static Door<C>,
+    policy: &'static Policy<C>,
     pool: Pool,
 }
 
 impl<C: Class> Server<C> {
-    pub(crate) fn open(door: &'static Door<C>) -> Self {
-        let pool = match door {
-            Door::Queue => Pool::new(CAPACITY, unbounded()),
-            Door::NoQueue => Pool::new(CAPACITY, bounded(0)),
-            Door::Wall(_) => Pool::new(CAPACITY + SPARE, unbounded()),
+    pub(crate) fn start(policy: &'static Policy<C>) -> Self {
+        let pool = match policy {
+            Policy::Queue => Pool::new(CAPACITY, unbounded()),
+            Policy::NoQueue => Pool::new(CAPACITY, bounded(0)),
+            Policy::Wall(_) => Pool::new(CAPACITY + SPARE, unbounded()),
         };
-        Server { door, pool }
+        Server { policy, pool }
     }
 
-    /// Takes a handler over, or turns it away at once: the answer is whether it got in. The handler
-    /// is told when its work began; that a thread takes a while to wake up is no work.
-    pub(crate) fn offer(&self, class: C, handler: impl FnOnce(Instant) + Send + 'static) -> bool {
+    /// Submits a handler, or rejects it at once. Returns `true` if it was admitted.
+    ///
+    /// The argument of the handler is the start of its service time, which excludes the time to wake
+    /// an idle thread.
+    pub(crate) fn submit(&self, class: C, handler: impl FnOnce(Instant) + Send + 'static) -> bool {
         let now = Instant::now();
-        match self.door {
-            Door::Queue => self.pool.accept(move || {
+        match self.policy {
+            Policy::Queue => self.pool.accept(move || {
                 let _active = ACTIVE.enter();
                 handler(Instant::now());
             }),
-            Door::NoQueue => self.pool.accept(move || {
+            Policy::NoQueue => self.pool.accept(move || {
                 let _active = ACTIVE.enter();
                 handler(now);
             }),
-            Door::Wall(wall) => match wall.admit(class) {
+            Policy::Wall(wall) => match wall.admit(class) {
                 Ok(permit) => self.pool.accept(permit.wrap(move || handler(now))),
                 Err(_) => false,
             },
@@ -74,7 +77,8 @@ impl<C: Class> Server<C> {
 
 type Job = Box<dyn FnOnce() + Send>;
 
-/// Threads that take jobs from a channel. Dropping it lets them finish what they have begun.
+/// Threads that run jobs from a channel. Dropping the pool discards queued jobs and waits for running
+/// ones.
 struct Pool {
     jobs: Option<Sender<Job>>,
     backlog: Receiver<Job>,
@@ -95,8 +99,8 @@ impl Pool {
         }
     }
 
-    /// Whether the channel had room for the job: a channel of no capacity has as much as there are
-    /// threads that wait for it.
+    /// Returns `true` if the channel accepted the job. A channel of capacity zero accepts a job if a
+    /// thread is waiting for one.
     fn accept(&self, job: impl FnOnce() + Send + 'static) -> bool {
         self.jobs
             .as_ref()

@@ -1,4 +1,4 @@
-//! Open-loop traffic: phones do not wait for one another, nor for the server.
+//! Open-loop traffic: arrivals do not depend on earlier requests or on the server.
 
 use std::ops::Range;
 use std::thread;
@@ -8,10 +8,10 @@ use rand::rngs::Xoshiro256PlusPlus as Random;
 use rand::{RngExt, SeedableRng};
 use rand_distr::{Distribution, Exp, Exp1};
 
-/// How long a handler waits for its backend, in the mean.
+/// The mean time that a handler waits for its backend.
 pub(crate) const SERVICE: Duration = Duration::from_millis(50);
 
-/// Erlangs: requests that would be inside at once, in the mean, if all were let in.
+/// Offered load in erlangs: the mean number of concurrent requests if all were admitted.
 #[derive(Clone, Copy)]
 pub(crate) struct Load {
     pub(crate) message: f64,
@@ -19,83 +19,83 @@ pub(crate) struct Load {
 }
 
 impl Load {
-    pub(crate) const CALM: Load = Load::new(40.0, 10.0);
+    pub(crate) const NORMAL: Load = Load::new(40.0, 10.0);
 
     pub(crate) const fn new(message: f64, login: f64) -> Load {
         Load { message, login }
     }
 }
 
-/// Calm, storm, recovery: how long each takes.
+/// The durations of normal load, storm and recovery.
 #[derive(Clone, Copy)]
 pub(crate) struct Timeline {
-    pub(crate) calm: Duration,
+    pub(crate) normal: Duration,
     storm: Duration,
     recovery: Duration,
 }
 
 impl Timeline {
     pub(crate) const FULL: Timeline = Timeline {
-        calm: Duration::from_millis(2000),
+        normal: Duration::from_millis(2000),
         storm: Duration::from_millis(6500),
         recovery: Duration::from_millis(2000),
     };
     pub(crate) const QUICK: Timeline = Timeline {
-        calm: Duration::from_millis(200),
+        normal: Duration::from_millis(200),
         storm: Duration::from_millis(700),
         recovery: Duration::from_millis(200),
     };
-    /// After five service times, hardly anybody is inside who came before.
+    /// After five mean service times, fewer than 1 % of earlier requests are still in service.
     const WARM_UP: Duration = SERVICE.saturating_mul(5);
 
     pub(crate) fn storm(&self) -> Range<Duration> {
-        self.calm..self.calm + self.storm
+        self.normal..self.normal + self.storm
     }
 
-    /// What shares are measured over: the storm, once it is steady.
+    /// Returns the steady part of the storm, in which shares are measured.
     pub(crate) fn measured(&self) -> Range<Duration> {
         let Range { start, end } = self.storm();
         start + Self::WARM_UP..end
     }
 
     pub(crate) fn end(&self) -> Duration {
-        self.calm + self.storm + self.recovery
+        self.normal + self.storm + self.recovery
     }
 }
 
-/// What arrives at the server.
+/// A request to the server.
 pub(crate) struct Request {
-    /// When, since the beginning.
+    /// The arrival time since the start of the run.
     pub(crate) due: Duration,
     pub(crate) cause: Cause,
-    /// How long its handler will wait for a backend.
+    /// How long its handler waits for a backend.
     pub(crate) work: Duration,
 }
 
-/// Why somebody asks.
+/// The cause of a request.
 pub(crate) enum Cause {
-    /// A person wrote a message.
+    /// A user sent a message.
     Message,
-    /// A phone logs in by itself.
+    /// A phone logged in automatically.
     Login(Phone),
 }
 
-/// What a phone that logs in knows of its owner.
+/// The state of a phone at login.
 pub(crate) struct Phone {
-    /// It was asleep until the alert.
+    /// The alert woke the phone.
     pub(crate) woke: bool,
-    /// Somebody unlocked it since.
+    /// The phone was unlocked after it woke.
     pub(crate) unlocked: bool,
-    /// And used it for so long.
+    /// How long the phone was used after it was unlocked.
     pub(crate) used: Duration,
 }
 
 impl Phone {
-    /// The share of phones that woke, were unlocked, and were used for 3 s or more.
-    pub(crate) const WANTED: f64 = 0.05;
+    /// The share of phones that were unlocked and used for 3 s or more.
+    pub(crate) const IN_USE: f64 = 0.05;
 
-    /// One in five was unlocked, and used for up to 4 s since, any time as likely as another.
-    fn any(random: &mut Random) -> Phone {
+    /// Samples a phone: one in five is unlocked, with a time of use uniform between 0 s and 4 s.
+    fn sample(random: &mut Random) -> Phone {
         let unlocked = random.random_bool(0.2);
         let used = if unlocked {
             random.random_range(Duration::ZERO..Duration::from_secs(4))
@@ -110,20 +110,20 @@ impl Phone {
     }
 }
 
-/// All requests of one incident in the order in which they are due: Poisson arrivals, their rate
-/// raised from calm to `storm` and back.
+/// Returns the requests of one run, sorted by arrival time: Poisson arrivals at the rate of normal
+/// load, then of `storm`, then of normal load again.
 pub(crate) fn requests(timeline: Timeline, storm: Load, seed: u64) -> Vec<Request> {
     let mut random = Random::seed_from_u64(seed);
     let mut requests = Vec::new();
     let Range { start, end } = timeline.storm();
     for (phase, load) in [
-        (Duration::ZERO..start, Load::CALM),
+        (Duration::ZERO..start, Load::NORMAL),
         (start..end, storm),
-        (end..timeline.end(), Load::CALM),
+        (end..timeline.end(), Load::NORMAL),
     ] {
         let Load { message, login } = load;
         let gaps = Exp::new(message + login).expect("loads are positive");
-        // What is left of a gap when a phase ends may be drawn anew: the gap does not remember.
+        // Exponential gaps are memoryless, so a phase may start with a new gap.
         let mut due = phase.start;
         loop {
             due += SERVICE.mul_f64(gaps.sample(&mut random));
@@ -133,7 +133,7 @@ pub(crate) fn requests(timeline: Timeline, storm: Load, seed: u64) -> Vec<Reques
             let cause = if random.random_bool(message / (message + login)) {
                 Cause::Message
             } else {
-                Cause::Login(Phone::any(&mut random))
+                Cause::Login(Phone::sample(&mut random))
             };
             let work = SERVICE.mul_f64(Exp1.sample(&mut random));
             requests.push(Request { due, cause, work });
@@ -142,8 +142,8 @@ pub(crate) fn requests(timeline: Timeline, storm: Load, seed: u64) -> Vec<Reques
     requests
 }
 
-/// Waits for an instant: asleep while it is far, awake when it is near, for sleep ends late. Does
-/// not wait at all if it has passed, so whoever is late catches up.
+/// Waits for an instant. Sleeps until shortly before it, then yields, because sleeping overruns.
+/// Returns at once if the instant has passed, so a late sender catches up.
 pub(crate) fn wait_until(instant: Instant) {
     const NEAR: Duration = Duration::from_micros(200);
     loop {

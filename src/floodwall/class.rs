@@ -1,11 +1,13 @@
-//! What kinds of request there are.
+//! Request classes.
 
-/// The most classes that one wall can hold: they share a 64-bit word.
+/// The maximum number of classes of one wall. Their permits are counted in one 64-bit word.
 pub const MAX_CLASSES: usize = 8;
 
-/// What kind of request it is: message, login, health check. Up to [`MAX_CLASSES`] of them.
+/// A kind of request, such as message, login or health check.
 ///
-/// [`classes!`](crate::classes) declares an enum of classes; by hand it is done so:
+/// [`classes!`](crate::classes) declares an enum of classes. Implement the trait directly for other types.
+///
+/// # Examples
 /// ```
 /// use floodwall::{Class, Floodwall, Rule, Share};
 ///
@@ -26,15 +28,16 @@ pub const MAX_CLASSES: usize = 8;
 /// assert!(WALL.admit(Tier(1)).is_ok());
 /// ```
 pub trait Class: Copy + 'static {
-    /// The name of each class, all different: errors, metrics and configuration use them.
+    /// The names of the classes, 1 to [`MAX_CLASSES`], all different. Errors, metrics and configuration use them.
     const NAMES: &'static [&'static str];
 
-    /// Which of [`NAMES`](Self::NAMES) it is. A wall asks once per admission, and panics, before
-    /// anything is changed, if the answer is out of range.
+    /// Returns the index of this class in [`NAMES`](Self::NAMES).
+    ///
+    /// An admission calls this once, before it changes anything, and panics if the index is out of range.
     fn index(self) -> usize;
 }
 
-/// The index of a class, checked.
+/// Returns the index of a class. Panics if it is out of range.
 #[inline]
 #[track_caller]
 pub(crate) fn index_of<C: Class>(class: C) -> usize {
@@ -51,27 +54,27 @@ fn out_of_range(index: usize, count: usize) -> ! {
     panic!("class index {index} is out of range: there are {count} classes");
 }
 
-/// An array with an element for each class that there can be, in constants too.
+/// Creates an array of [`MAX_CLASSES`] elements, also in const contexts: `$element` is evaluated for each `$class`.
 macro_rules! each_class {
     ($class:ident => $element:expr) => {
-        crate::floodwall::class::each_class!(@of $class => $element, 0 1 2 3 4 5 6 7)
+        crate::floodwall::class::each_class!(@each $class => $element, 0 1 2 3 4 5 6 7)
     };
-    (@of $class:ident => $element:expr, $($index:literal)*) => {
+    (@each $class:ident => $element:expr, $($index:literal)*) => {
         [$({ let $class: usize = $index; $element }),*]
     };
 }
 pub(crate) use each_class;
 
-/// Declares an enum of request classes: its names, its [`Class`], and a `const fn rule` on it.
+/// Declares an enum of request classes, with its [`Class`] implementation and a `const fn rule(self, share)`.
 ///
-/// A class is called like its variant unless another name is given.
+/// A class has the name of its variant, unless the variant is assigned another one.
 ///
 /// # Examples
 /// ```
 /// use floodwall::{Class, Curve, Floodwall, Share};
 ///
 /// floodwall::classes! {
-///     /// What our phones send.
+///     /// Requests of the phone app.
 ///     pub enum Kind { Message, Login = "background login" }
 /// }
 ///
@@ -107,7 +110,7 @@ macro_rules! classes {
         }
 
         impl $class {
-            /// What this class may have.
+            /// Creates a rule for this class.
             #[must_use]
             #[allow(dead_code)]
             $visibility const fn rule(self, share: $crate::Share) -> $crate::Rule<$class> {

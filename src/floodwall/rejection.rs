@@ -1,59 +1,59 @@
-//! Why a wall turned somebody away.
+//! The error of a rejected admission.
 
 use core::fmt;
 
 use crate::bulkhead::write_requested;
 use crate::shed::Shed;
 
-/// Why a [`Floodwall`](crate::Floodwall) turned a request away: whose, and for what reason.
+/// The error returned when a [`Floodwall`](crate::Floodwall) rejects a request.
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[non_exhaustive]
-// In this order: where a `Result` has a permit's two words, a rejection then has two words of its own.
-// Over smaller fields, the processor would wait for them to become one (measured: up to 2 ns).
+// In this order, so that in a `Result` the two words of a permit overlap the two words of `class`. If they overlapped
+// smaller fields, a load of a whole word would wait for the stores of its parts (measured: up to 2 ns).
 #[repr(C)]
 pub struct Rejection {
     /// The name of the request's class.
     pub class: &'static str,
-    /// Permits requested for.
+    /// The number of permits requested.
     pub requested: u32,
-    /// Why.
+    /// The reason.
     pub reason: Reason,
 }
 
-/// Why a [`Rejection`] came about, with the numbers that decided it: all of one instant.
+/// The reason for a [`Rejection`], with the numbers that decided it, all from one state of the wall.
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum Reason {
-    /// Turned away by the class's curve, as it would have borrowed beyond its guarantee.
+    /// The request would have borrowed beyond its class's guarantee, and the class's curve shed it.
     #[non_exhaustive]
     Shed {
-        /// What the curve was requested with: the utilization, or the pressure if that was higher.
+        /// The utilization, or the pressure if that was higher.
         utilization: f64,
-        /// The reject probability that it answered.
+        /// The reject probability at that value.
         probability: f64,
     },
-    /// The class's cap leaves no room for what was requested.
+    /// The request would have exceeded its class's cap, which is below the capacity.
     #[non_exhaustive]
     ClassFull {
-        /// The class's permits in use.
+        /// The permits in use by the class.
         in_use: u32,
-        /// Its cap.
+        /// The cap of the class.
         cap: u32,
     },
-    /// The pool has no room for what was requested that is not guaranteed to others.
+    /// Too few permits of the pool were free and not reserved for other classes, or the wall is closed.
     #[non_exhaustive]
     PoolFull {
-        /// The permits in use, of all classes.
+        /// The permits in use by all classes.
         in_use: u32,
-        /// What is guaranteed to the other classes and not in use by them.
+        /// The permits guaranteed to the other classes and not in use by them.
         reserved: u32,
-        /// The capacity. Zero: the wall is closed.
+        /// The capacity. Zero if the wall is closed.
         capacity: u32,
     },
 }
 
 impl Reason {
-    /// A short name for metrics: `shed`, `class_full` or `pool_full`.
+    /// Returns a short name for metrics: `shed`, `class_full` or `pool_full`.
     #[must_use]
     pub const fn name(&self) -> &'static str {
         match self {

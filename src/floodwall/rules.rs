@@ -1,4 +1,4 @@
-//! Who may have what: shares, rules, and a whole set of them.
+//! Rules: the capacity, and the share and the curve of each class.
 
 use core::fmt;
 use core::marker::PhantomData;
@@ -8,7 +8,7 @@ use super::word::{Lanes, Limits};
 use crate::const_str::ConstStr;
 use crate::shed::curve::Curve;
 
-/// What a class can always get, its *guarantee*, and the most that it may hold, its *cap*.
+/// The permits that a class can always acquire, its *guarantee*, and the most permits that it may hold, its *cap*.
 ///
 /// # Examples
 /// ```
@@ -25,81 +25,82 @@ pub struct Share {
 }
 
 impl Share {
-    /// These permits are the class's own, and no others: guarantee and cap are equal.
+    /// Creates a share whose guarantee and cap are equal: the class never borrows.
     #[must_use]
     pub const fn exactly(permits: u32) -> Share {
         Share::between(permits, permits)
     }
 
-    /// No guarantee, and so many at the most.
+    /// Creates a share with this cap and no guarantee.
     #[must_use]
     pub const fn at_most(cap: u32) -> Share {
         Share::between(0, cap)
     }
 
-    /// So many whatever the others do; more, up to the capacity, where nobody is guaranteed them.
+    /// Creates a share with this guarantee and no cap: the class may borrow unreserved permits up to the capacity.
     #[must_use]
     pub const fn at_least(guarantee: u32) -> Share {
         Share::between(guarantee, u32::MAX)
     }
 
-    /// A guarantee, and a cap. [`Rules`] refuse a guarantee above the cap.
+    /// Creates a share with this guarantee and this cap. [`Rules`] reject a guarantee above the cap.
     #[must_use]
     pub const fn between(guarantee: u32, cap: u32) -> Share {
         Share { guarantee, cap }
     }
 
-    /// What the class can always get.
+    /// Returns the permits that the class can always acquire. Exceptions: the wall is closed, or a lowered limit still
+    /// drains.
     #[must_use]
     pub const fn guarantee(self) -> u32 {
         self.guarantee
     }
 
-    /// The most that the class may hold. Above the capacity, the capacity rules.
+    /// Returns the most permits that the class may hold. The capacity applies if it is lower.
     #[must_use]
     pub const fn cap(self) -> u32 {
         self.cap
     }
 }
 
-/// What one class may have: a [`Share`], and a [`Curve`] on what it borrows beyond its guarantee.
+/// The rule of one class: a [`Share`], and a [`Curve`] for requests that borrow beyond the guarantee.
 #[derive(Clone, Copy, Debug)]
 pub struct Rule<C> {
     class: usize,
     share: Share,
     curve: Curve,
-    of: PhantomData<fn() -> C>,
+    classes: PhantomData<fn() -> C>,
 }
 
 impl<C: Class> Rule<C> {
-    /// The rule of the class with this [index](Class::index). It is never shed, until
-    /// [`shed`](Self::shed) says how.
+    /// Creates a rule for the class with this [index](Class::index), without shedding.
     ///
-    /// With [`classes!`](crate::classes), `Kind::Login.rule(share)` says the same.
+    /// With [`classes!`](crate::classes), `Kind::Login.rule(share)` does the same.
     #[must_use]
     pub const fn for_index(index: usize, share: Share) -> Rule<C> {
         Rule {
             class: index,
             share,
             curve: Curve::NEVER,
-            of: PhantomData,
+            classes: PhantomData,
         }
     }
 
-    /// Sheds what the class borrows, by this curve. What it holds within its guarantee is never
-    /// shed: a class that may be shed altogether gets no guarantee.
+    /// Sets the curve that sheds requests beyond the guarantee.
+    ///
+    /// Requests within the guarantee are never shed. Use a guarantee of 0 for a class that may be shed entirely.
     #[must_use]
     pub const fn shed(self, curve: Curve) -> Rule<C> {
         Rule { curve, ..self }
     }
 }
 
-/// A capacity and a rule for each class of `C`, checked: a plain value, which a
-/// [`Floodwall`](crate::Floodwall) is made from, gives out and takes.
+/// A capacity and one rule for each class of `C`, validated: the configuration of a [`Floodwall`](crate::Floodwall) as
+/// a plain value.
 ///
-/// With the feature `serde`, rules are read and written with classes keyed by name:
+/// With the feature `serde`, rules are serialized as a map from class names:
 /// `{"capacity": 100, "classes": {"login": {"guarantee": 20, "cap": 50, "shed": {"linear": {"lo": 0.6, "hi": 0.8}}}}}`.
-/// What is left out is no guarantee, no cap, never shed.
+/// Without `guarantee`, `cap` or `shed`, the class has no guarantee, no cap or no shedding.
 ///
 /// # Examples
 /// ```
@@ -118,23 +119,23 @@ impl<C: Class> Rule<C> {
 /// ```
 pub struct Rules<C> {
     pub(crate) capacity: u32,
-    /// One per class; those beyond the last class are never looked at.
+    /// One element per class. Those beyond the last class are the same in all rules.
     pub(crate) shares: [Share; MAX_CLASSES],
     pub(crate) curves: [Curve; MAX_CLASSES],
-    of: PhantomData<fn() -> C>,
+    classes: PhantomData<fn() -> C>,
 }
 
 impl<C: Class> Rules<C> {
     const COUNT: usize = C::NAMES.len();
     pub(super) const LANES: Lanes = Lanes::new(Self::COUNT);
 
-    /// The rules that are given, in any order, since each names its class.
+    /// Creates rules from a capacity and one rule for each class, in any order.
     ///
-    /// A capacity of 0 is legal: it closes the wall, and guarantees are void.
+    /// A capacity of 0 is valid: it closes the wall, and guarantees are void.
     ///
     /// # Panics
-    /// Where [`try_new`](Self::try_new) errs, with the same words; in a constant or a `static`, at
-    /// compile time.
+    /// If [`try_new`](Self::try_new) returns an error, with the same text; in a constant or a `static`, at compile
+    /// time.
     #[must_use]
     #[track_caller]
     pub const fn new(capacity: u32, rules: &[Rule<C>]) -> Rules<C> {
@@ -144,60 +145,61 @@ impl<C: Class> Rules<C> {
         }
     }
 
-    /// [`new`](Self::new) for rules that arrive at run time.
+    /// Creates rules as [`new`](Self::new) does, from values that may be invalid.
     ///
     /// # Errors
-    /// [`RulesError`], which names the class and the numbers.
+    /// [`RulesError`] if a rule is missing, duplicate or for an unknown class, or if the rules are inconsistent.
     pub const fn try_new(capacity: u32, rules: &[Rule<C>]) -> Result<Rules<C>, RulesError> {
         if Self::COUNT == 0 || Self::COUNT > MAX_CLASSES {
             return Err(RulesError::ClassCount { count: Self::COUNT });
         }
         let mut all = Rules::empty(capacity);
-        let given = match all.take_over(rules) {
-            Ok(given) => given,
+        let has_rule = match all.replace(rules) {
+            Ok(has_rule) => has_rule,
             Err(error) => return Err(error),
         };
         let mut class = 0;
         while class < Self::COUNT {
-            if !given[class] {
+            if !has_rule[class] {
                 return Err(RulesError::MissingRule {
                     class: C::NAMES[class],
                 });
             }
             class += 1;
         }
-        all.checked()
+        all.validate()
     }
 
-    /// These rules, with other ones for some of the classes. Checked together, so that a guarantee
-    /// can move from one class to another in one call.
+    /// Returns these rules with the rules of some classes replaced.
+    ///
+    /// Only the result is validated, so one call can move a guarantee from one class to another.
     ///
     /// # Errors
-    /// [`RulesError`], which names the class and the numbers.
+    /// [`RulesError`] if a rule is duplicate or for an unknown class, or if the result is inconsistent.
     pub const fn with(mut self, rules: &[Rule<C>]) -> Result<Rules<C>, RulesError> {
-        match self.take_over(rules) {
-            Ok(_) => self.checked(),
+        match self.replace(rules) {
+            Ok(_) => self.validate(),
             Err(error) => Err(error),
         }
     }
 
-    /// These rules, with another capacity.
+    /// Returns these rules with another capacity.
     ///
     /// # Errors
-    /// [`RulesError`] if the guarantees do not fit into it, or a class could hold more than the
-    /// word has room for.
+    /// [`RulesError::GuaranteesOverCapacity`], or [`RulesError::CapTooLarge`] if a class could then hold more permits
+    /// than a wall can count.
     pub const fn with_capacity(mut self, capacity: u32) -> Result<Rules<C>, RulesError> {
         self.capacity = capacity;
-        self.checked()
+        self.validate()
     }
 
-    /// The permits of the whole pool.
+    /// Returns the permits of the whole pool.
     #[must_use]
     pub const fn capacity(&self) -> u32 {
         self.capacity
     }
 
-    /// The share of a class.
+    /// Returns the share of a class.
     ///
     /// # Panics
     /// If the class's index is out of range.
@@ -207,7 +209,7 @@ impl<C: Class> Rules<C> {
         self.shares[index_of(class)]
     }
 
-    /// The curve on what a class borrows.
+    /// Returns the curve of a class.
     ///
     /// # Panics
     /// If the class's index is out of range.
@@ -217,19 +219,19 @@ impl<C: Class> Rules<C> {
         self.curves[index_of(class)]
     }
 
-    /// Nothing for anybody: what rules are written into.
+    /// Returns rules in which each class has a cap of 0, to be filled in.
     pub(crate) const fn empty(capacity: u32) -> Rules<C> {
         Rules {
             capacity,
             shares: [Share::at_most(0); MAX_CLASSES],
             curves: [Curve::NEVER; MAX_CLASSES],
-            of: PhantomData,
+            classes: PhantomData,
         }
     }
 
-    /// Writes each rule to its class's place; says which classes were named.
-    const fn take_over(&mut self, rules: &[Rule<C>]) -> Result<[bool; MAX_CLASSES], RulesError> {
-        let mut given = [false; MAX_CLASSES];
+    /// Replaces the rules of some classes. Returns which.
+    const fn replace(&mut self, rules: &[Rule<C>]) -> Result<[bool; MAX_CLASSES], RulesError> {
+        let mut replaced = [false; MAX_CLASSES];
         let mut i = 0;
         while i < rules.len() {
             let Rule {
@@ -244,17 +246,17 @@ impl<C: Class> Rules<C> {
                     count: Self::COUNT,
                 });
             }
-            if given[class] {
+            if replaced[class] {
                 return Err(RulesError::DuplicateRule {
                     class: C::NAMES[class],
                 });
             }
-            given[class] = true;
+            replaced[class] = true;
             self.shares[class] = share;
             self.curves[class] = curve;
             i += 1;
         }
-        Ok(given)
+        Ok(replaced)
     }
 
     /// Returns the limits in the form that an admission is judged by.
@@ -266,28 +268,33 @@ impl<C: Class> Rules<C> {
         };
         let mut class = 0;
         while class < Self::COUNT && self.capacity > 0 {
-            let (guarantee, cap) = (self.shares[class].guarantee(), self.shares[class].cap());
-            let reachable = if cap < self.capacity {
-                cap
-            } else {
-                self.capacity
-            };
+            let guarantee = self.shares[class].guarantee();
             limits.guarantees |= Self::LANES.put(guarantee as u64, class);
-            limits.caps |= Self::LANES.put(reachable as u64, class);
+            limits.caps |= Self::LANES.put(self.effective_cap(class) as u64, class);
             class += 1;
         }
         limits
     }
 
+    /// Returns the cap of a class, or the capacity if that is lower.
+    const fn effective_cap(&self, class: usize) -> u32 {
+        let cap = self.shares[class].cap();
+        if cap < self.capacity {
+            cap
+        } else {
+            self.capacity
+        }
+    }
+
     /// Returns the rules themselves if they are consistent.
-    const fn checked(self) -> Result<Rules<C>, RulesError> {
+    const fn validate(self) -> Result<Rules<C>, RulesError> {
         let lanes = Self::LANES;
         let mut guarantees: u64 = 0;
         let mut i = 0;
         while i < Self::COUNT {
             let class = C::NAMES[i];
             let Share { guarantee, cap } = self.shares[i];
-            if Self::is_named_before(i) {
+            if Self::is_duplicate_name(i) {
                 return Err(RulesError::DuplicateName { class });
             }
             if guarantee > cap {
@@ -297,15 +304,11 @@ impl<C: Class> Rules<C> {
                     cap,
                 });
             }
-            let most = if cap < self.capacity {
-                cap
-            } else {
-                self.capacity
-            };
-            if most > lanes.max() {
+            let cap = self.effective_cap(i);
+            if cap > lanes.max() {
                 return Err(RulesError::CapTooLarge {
                     class,
-                    cap: most,
+                    cap,
                     max: lanes.max(),
                 });
             }
@@ -323,11 +326,11 @@ impl<C: Class> Rules<C> {
         Ok(self)
     }
 
-    /// Whether an earlier class has the name of class `i` too.
-    const fn is_named_before(i: usize) -> bool {
+    /// Returns whether an earlier class has the name of class `i`.
+    const fn is_duplicate_name(i: usize) -> bool {
         let mut earlier = 0;
         while earlier < i {
-            if same(C::NAMES[earlier], C::NAMES[i]) {
+            if str_eq(C::NAMES[earlier], C::NAMES[i]) {
                 return true;
             }
             earlier += 1;
@@ -336,7 +339,7 @@ impl<C: Class> Rules<C> {
     }
 }
 
-const fn same(a: &str, b: &str) -> bool {
+const fn str_eq(a: &str, b: &str) -> bool {
     let (a, b) = (a.as_bytes(), b.as_bytes());
     if a.len() != b.len() {
         return false;
@@ -351,7 +354,7 @@ const fn same(a: &str, b: &str) -> bool {
     true
 }
 
-// By hand, because a derive would ask the same of `C`, which is only a label here.
+// Not derived: derives would require the same traits of `C`.
 impl<C> Clone for Rules<C> {
     fn clone(&self) -> Self {
         *self
@@ -381,64 +384,64 @@ impl<C: Class> fmt::Debug for Rules<C> {
     }
 }
 
-/// Why rules do not fit together.
+/// The error returned if rules are incomplete or inconsistent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum RulesError {
-    /// No class at all, or more than [`MAX_CLASSES`].
+    /// There is no class, or there are more than [`MAX_CLASSES`].
     ClassCount {
-        /// How many there are.
+        /// The number of classes.
         count: usize,
     },
-    /// Two classes of the same name: nobody could tell them apart in a file or a metric.
+    /// Two classes have the same name, so files and metrics could not tell them apart.
     DuplicateName {
         /// The name.
         class: &'static str,
     },
-    /// A rule for an index beyond the last class.
+    /// A rule is for an index beyond the last class.
     UnknownClass {
         /// The rule's index.
         index: usize,
-        /// How many classes there are.
+        /// The number of classes.
         count: usize,
     },
-    /// A class without a rule.
+    /// A class has no rule.
     MissingRule {
-        /// Its name.
+        /// The name of the class.
         class: &'static str,
     },
-    /// A class with more than one rule.
+    /// A class has more than one rule.
     DuplicateRule {
-        /// Its name.
+        /// The name of the class.
         class: &'static str,
     },
-    /// A guarantee that the class's own cap does not allow.
+    /// A guarantee is above the cap of its class.
     GuaranteeOverCap {
-        /// The class's name.
+        /// The name of the class.
         class: &'static str,
-        /// Its guarantee.
+        /// The guarantee of the class.
         guarantee: u32,
-        /// Its cap.
+        /// The cap of the class.
         cap: u32,
     },
-    /// Guarantees that cannot all be kept.
+    /// The sum of the guarantees is above the capacity.
     GuaranteesOverCapacity {
-        /// The class whose guarantee does not fit beside those before it.
+        /// The name of the first class, by index, at which the sum is above the capacity.
         class: &'static str,
-        /// Its guarantee.
+        /// The guarantee of the class.
         guarantee: u32,
-        /// The sum of the guarantees up to it.
+        /// The sum of the guarantees up to and including this class.
         guarantees: u64,
         /// The capacity.
         capacity: u32,
     },
-    /// A class that could hold more permits than its part of the word can count.
+    /// A class could hold more permits than its part of the word can count.
     CapTooLarge {
-        /// The class's name.
+        /// The name of the class.
         class: &'static str,
-        /// Its cap, or the capacity if that is lower.
+        /// The cap of the class, or the capacity if that is lower.
         cap: u32,
-        /// The most that a class can hold, with so many classes.
+        /// The most permits that a class can hold, with this number of classes.
         max: u32,
     },
 }
@@ -450,20 +453,22 @@ impl RulesError {
                 .int(count as u64)
                 .str(" classes, but a wall holds 1 to ")
                 .int(MAX_CLASSES as u64),
-            RulesError::DuplicateName { class } => about(class).str("two classes have this name"),
+            RulesError::DuplicateName { class } => {
+                text_for(class).str("two classes have this name")
+            }
             RulesError::UnknownClass { index, count } => ConstStr::new()
                 .str("a rule for class index ")
                 .int(index as u64)
                 .str(", but there are ")
                 .int(count as u64)
                 .str(" classes"),
-            RulesError::MissingRule { class } => about(class).str("it has no rule"),
-            RulesError::DuplicateRule { class } => about(class).str("it has two rules"),
+            RulesError::MissingRule { class } => text_for(class).str("it has no rule"),
+            RulesError::DuplicateRule { class } => text_for(class).str("it has two rules"),
             RulesError::GuaranteeOverCap {
                 class,
                 guarantee,
                 cap,
-            } => about(class)
+            } => text_for(class)
                 .str("its guarantee of ")
                 .int(guarantee as u64)
                 .str(" is above its cap of ")
@@ -473,14 +478,14 @@ impl RulesError {
                 guarantee,
                 guarantees,
                 capacity,
-            } => about(class)
+            } => text_for(class)
                 .str("its guarantee of ")
                 .int(guarantee as u64)
                 .str(" brings the guarantees to ")
                 .int(guarantees)
                 .str(" in all, more than the capacity of ")
                 .int(capacity as u64),
-            RulesError::CapTooLarge { class, cap, max } => about(class)
+            RulesError::CapTooLarge { class, cap, max } => text_for(class)
                 .str("it could hold ")
                 .int(cap as u64)
                 .str(" permits, but with this number of classes each can hold at most ")
@@ -489,7 +494,8 @@ impl RulesError {
     }
 }
 
-const fn about(class: &str) -> ConstStr {
+/// Begins the text of an error that concerns one class.
+const fn text_for(class: &str) -> ConstStr {
     ConstStr::new().str("class `").str(class).str("`: ")
 }
 

@@ -1,24 +1,26 @@
-//! What a wall looks like at one instant.
+//! Snapshots: the state of a wall at one instant, and its statistics.
 
 use core::fmt;
 
 use super::class::MAX_CLASSES;
 
-/// What a [`Floodwall`](crate::Floodwall) looks like: permits and limits of one instant, and
-/// statistics that may lag behind it by what is in flight.
+/// A snapshot of a [`Floodwall`](crate::Floodwall): permits and limits at one instant, and statistics.
+///
+/// The statistics (peaks and numbers of requests) are read after that instant. They may include later requests, and
+/// miss earlier ones that were not counted yet.
 #[derive(Clone, Copy, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub struct Snapshot {
-    /// The permits of the whole pool. Zero: the wall is closed.
+    /// The permits of the whole pool. Zero if the wall is closed.
     pub capacity: u32,
-    /// Permits in use / capacity; 1 while the wall is closed.
+    /// Permits in use / capacity: 1 if the wall is closed.
     pub utilization: f64,
-    #[cfg_attr(feature = "serde", serde(serialize_with = "only_classes"))]
+    #[cfg_attr(feature = "serde", serde(serialize_with = "serialize_classes"))]
     pub(crate) classes: Classes,
 }
 
-/// The classes, at the beginning of an array that has room for as many as there can be.
+/// The classes: the first `count` elements of `all`.
 #[derive(Clone, Copy, PartialEq)]
 pub(crate) struct Classes {
     pub(crate) count: usize,
@@ -30,32 +32,31 @@ pub(crate) struct Classes {
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub struct ClassSnapshot {
-    /// Its name.
+    /// The name of the class.
     pub name: &'static str,
-    /// Its permits in use.
+    /// The permits in use by the class.
     pub in_use: u32,
-    /// What it can always get; void, that is 0, while the wall is closed.
+    /// The guarantee: 0 if the wall is closed.
     pub guarantee: u32,
-    /// The most that it may hold: its cap, or the capacity if that is lower.
+    /// The cap, or the capacity if that is lower.
     pub cap: u32,
-    /// What the curve says now of a request for one more, should there be room, and no pressure from
-    /// outside: the probability that it is shed; 0 within the guarantee.
+    /// The probability that a request for one permit is shed, without pressure and if the cap and the capacity allow
+    /// it: 0 within the guarantee.
     pub reject_probability: f64,
-    /// The most permits that were in use at once since the last
-    /// [`take_peaks`](crate::Floodwall::take_peaks).
+    /// The largest number of permits in use since the last [`take_peaks`](crate::Floodwall::take_peaks).
     pub peak: u32,
-    /// Requests admitted, since the wall was made.
+    /// Requests admitted since the wall was created.
     pub admitted: u64,
     /// Requests shed by the curve.
     pub shed: u64,
-    /// Requests turned away because the class was full.
+    /// Requests rejected because the class was full.
     pub class_full: u64,
-    /// Requests turned away because the pool was full, or closed.
+    /// Requests rejected because the pool was full or the wall was closed.
     pub pool_full: u64,
 }
 
 impl Snapshot {
-    /// The classes, in the order of their indices.
+    /// Returns the classes, ordered by index.
     #[must_use]
     pub fn classes(&self) -> &[ClassSnapshot] {
         &self.classes.all[..self.classes.count]
@@ -73,6 +74,9 @@ impl fmt::Debug for Snapshot {
 }
 
 #[cfg(feature = "serde")]
-fn only_classes<S: serde::Serializer>(classes: &Classes, serializer: S) -> Result<S::Ok, S::Error> {
+fn serialize_classes<S: serde::Serializer>(
+    classes: &Classes,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
     serializer.collect_seq(&classes.all[..classes.count])
 }

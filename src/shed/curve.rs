@@ -1,4 +1,4 @@
-//! Utilization to reject probability.
+//! Curves: functions from utilization to reject probability.
 
 use core::fmt;
 
@@ -6,15 +6,9 @@ use crate::const_str::ConstStr;
 use crate::shed::draw::Draw;
 use crate::shed::utilization::{UNITS, Utilization};
 
-/// | bits   | meaning                                              |
-/// |--------|------------------------------------------------------|
-/// | 48..64 | power of the ramp: 0 (a step), 1 or 3                |
-/// | 32..48 | ceiling: the highest probability, in units           |
-/// | 16..32 | head: the utilization where the ramp ends, in units  |
-/// | 0..16  | foot: the utilization where it begins, in units      |
-const FOOT_SHIFT: u32 = 0;
-const HEAD_SHIFT: u32 = 16;
-const CEILING_SHIFT: u32 = 32;
+const LO_SHIFT: u32 = 0;
+const HI_SHIFT: u32 = 16;
+const MAX_PROBABILITY_SHIFT: u32 = 32;
 const POWER_SHIFT: u32 = 48;
 const FIELD: u64 = u16::MAX as u64;
 
@@ -22,18 +16,18 @@ const STEP: u64 = 0;
 const LINEAR: u64 = 1;
 const CUBIC: u64 = 3;
 
-/// A foot that only a lowered capacity's drain reaches, so that asking mostly ends at the foot.
+/// A `lo` above 1. Only utilization while a lowered capacity drains, or pressure, reaches it: all other evaluations end
+/// at the comparison with `lo`.
 const OUT_OF_REACH: u64 = FIELD;
 
-/// How likely a request is rejected at a given utilization: monotone, in 0..=1.
+/// A function from utilization to reject probability: monotone, in 0..=1.
 ///
-/// Utilization counts the permits *in use*, not those that are reserved by guarantees: on a wall
-/// with guarantees of 50 of 100 in use by nobody, the others reach 0.5 at most.
+/// Utilization counts permits *in use*, not reserved ones: a wall that can admit nothing more because 50 of its 100
+/// permits are reserved has a utilization of 0.5.
 ///
-/// Numbers are kept in steps of 1/50,000, so decimals such as 0.7 come back as they went in.
+/// Parameters are rounded to multiples of 1/50,000, so decimals with up to four digits, such as 0.7, are exact.
 ///
-/// A ramp that ends at 1.0 keeps no thread in reserve: let it end where the last threads should
-/// still be free.
+/// A ramp with a `hi` of 1.0 keeps no thread free. Choose the `hi` at which the remaining threads should stay free.
 ///
 /// # Examples
 /// ```
@@ -45,29 +39,37 @@ const OUT_OF_REACH: u64 = FIELD;
 /// assert_eq!(LOGINS.probability(1.0), 0.95);
 /// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Curve(u64);
+pub struct Curve(
+    /// | bits   | meaning                                            |
+    /// |--------|----------------------------------------------------|
+    /// | 48..64 | power of the ramp: 0 (a step), 1 or 3              |
+    /// | 32..48 | `max_probability`, in units                        |
+    /// | 16..32 | `hi`: utilization at which the ramp ends, in units |
+    /// | 0..16  | `lo`: utilization at which it begins, in units     |
+    u64,
+);
 
 impl Curve {
-    /// Rejects nothing.
+    /// The curve that rejects nothing.
     pub const NEVER: Curve = Curve::pack(STEP, OUT_OF_REACH, OUT_OF_REACH, 0);
 
-    /// Rejects everything: an operator's switch, and a tester's.
+    /// The curve that rejects every request, for operators and tests. A wall still admits requests within a guarantee.
     pub const ALWAYS: Curve = Curve::pack(STEP, 0, 0, UNITS);
 
-    /// Rejects everything from the utilization `at` on.
+    /// Creates a curve that rejects nothing below the utilization `at`, and everything from there on.
     ///
     /// # Panics
-    /// Where [`try_step`](Self::try_step) errs; in a constant, at compile time.
+    /// If [`try_step`](Self::try_step) returns an error, with the same text; in a constant, at compile time.
     #[must_use]
     #[track_caller]
     pub const fn step(at: f64) -> Curve {
         Curve::unwrap(Curve::try_step(at))
     }
 
-    /// [`step`](Self::step) for a value that arrives at run time.
+    /// Creates a [`step`](Self::step) from a value that may be invalid.
     ///
     /// # Errors
-    /// If `at` is not in 0..=1.
+    /// [`CurveError::OutOfRange`] if `at` is not in 0..=1.
     pub const fn try_step(at: f64) -> Result<Curve, CurveError> {
         match units("step", "at", at) {
             Ok(at) => Ok(Curve::pack(STEP, at, at, UNITS)),
@@ -75,38 +77,39 @@ impl Curve {
         }
     }
 
-    /// Rejects nothing up to `lo`, everything from `hi` on, and in proportion between.
+    /// Creates a curve that rejects nothing up to the utilization `lo` and everything from `hi` on. Between them the
+    /// probability rises linearly.
     ///
     /// # Panics
-    /// Where [`try_linear`](Self::try_linear) errs; in a constant, at compile time.
+    /// If [`try_linear`](Self::try_linear) returns an error, with the same text; in a constant, at compile time.
     #[must_use]
     #[track_caller]
     pub const fn linear(lo: f64, hi: f64) -> Curve {
         Curve::unwrap(Curve::try_linear(lo, hi))
     }
 
-    /// [`linear`](Self::linear) for values that arrive at run time.
+    /// Creates a [`linear`](Self::linear) curve from values that may be invalid.
     ///
     /// # Errors
-    /// If `lo` or `hi` is not in 0..=1, or `lo` is not below `hi`.
+    /// [`CurveError::OutOfRange`] if `lo` or `hi` is not in 0..=1, [`CurveError::EmptyRamp`] if `lo` is not below `hi`.
     pub const fn try_linear(lo: f64, hi: f64) -> Result<Curve, CurveError> {
         Curve::ramp("linear", LINEAR, lo, hi)
     }
 
-    /// As [`linear`](Self::linear), but the ramp is the cube of the linear one: gentle at first,
-    /// steep at the end. Netflix [sheds by such a curve][source].
+    /// Creates a curve whose ramp is the cube of the [`linear`](Self::linear) one: flat at first, steep at the end.
+    /// Netflix [sheds by such a curve][source].
     ///
     /// [source]: https://netflixtechblog.com/keeping-netflix-reliable-using-prioritized-load-shedding-6cc827b02f94
     ///
     /// # Panics
-    /// Where [`try_cubic`](Self::try_cubic) errs; in a constant, at compile time.
+    /// If [`try_cubic`](Self::try_cubic) returns an error, with the same text; in a constant, at compile time.
     #[must_use]
     #[track_caller]
     pub const fn cubic(lo: f64, hi: f64) -> Curve {
         Curve::unwrap(Curve::try_cubic(lo, hi))
     }
 
-    /// [`cubic`](Self::cubic) for values that arrive at run time.
+    /// Creates a [`cubic`](Self::cubic) curve from values that may be invalid.
     ///
     /// # Errors
     /// As [`try_linear`](Self::try_linear).
@@ -114,118 +117,118 @@ impl Curve {
         Curve::ramp("cubic", CUBIC, lo, hi)
     }
 
-    /// The same curve, but never above the probability `p`: always leave a trickle.
+    /// Returns this curve with its probabilities limited to `max_probability`. A limit below 1 always lets a share of
+    /// the requests pass.
     ///
     /// # Panics
-    /// Where [`try_capped`](Self::try_capped) errs; in a constant, at compile time.
+    /// If [`try_capped`](Self::try_capped) returns an error, with the same text; in a constant, at compile time.
     #[must_use]
     #[track_caller]
-    pub const fn capped(self, p: f64) -> Curve {
-        Curve::unwrap(self.try_capped(p))
+    pub const fn capped(self, max_probability: f64) -> Curve {
+        Curve::unwrap(self.try_capped(max_probability))
     }
 
-    /// [`capped`](Self::capped) for a value that arrives at run time.
+    /// Returns the curve of [`capped`](Self::capped) for a value that may be invalid.
     ///
     /// # Errors
-    /// If `p` is not in 0..=1.
-    pub const fn try_capped(self, p: f64) -> Result<Curve, CurveError> {
-        match units("capped", "p", p) {
+    /// [`CurveError::OutOfRange`] if `max_probability` is not in 0..=1.
+    pub const fn try_capped(self, max_probability: f64) -> Result<Curve, CurveError> {
+        match units("capped", "max_probability", max_probability) {
             Ok(0) => Ok(Curve::NEVER),
-            Ok(p) if p < self.field(CEILING_SHIFT) => {
-                let all_but_ceiling = self.0 & !(FIELD << CEILING_SHIFT);
-                Ok(Curve(all_but_ceiling | p << CEILING_SHIFT))
+            Ok(max) if max < self.field(MAX_PROBABILITY_SHIFT) => {
+                let other_fields = self.0 & !(FIELD << MAX_PROBABILITY_SHIFT);
+                Ok(Curve(other_fields | max << MAX_PROBABILITY_SHIFT))
             }
             Ok(_) => Ok(self),
             Err(error) => Err(error),
         }
     }
 
-    /// The probability, in 0..=1, that a request is rejected at this utilization. NaN reads as 0.
+    /// Returns the reject probability, in 0..=1, at this utilization. NaN reads as 0.
     #[must_use]
     pub const fn probability(self, utilization: f64) -> f64 {
         self.probability_at(Utilization::from_f64(utilization))
     }
 
-    /// [`probability`](Self::probability) of a fraction.
+    /// Returns the [`probability`](Self::probability) at a fraction.
     pub(crate) const fn probability_at(self, utilization: Utilization) -> f64 {
         let Some(Ramp { rise, span }) = self.ramp_at(utilization) else {
             return 0.0;
         };
-        let ceiling = self.ceiling();
+        let max = self.max_probability();
         if rise >= span {
-            return ceiling;
+            return max;
         }
         let linear = rise as f64 / span as f64;
         let ramp = match self.field(POWER_SHIFT) {
             CUBIC => linear * linear * linear,
             _ => linear,
         };
-        if ramp < ceiling { ramp } else { ceiling }
+        if ramp < max { ramp } else { max }
     }
 
-    /// Whether a draw lies below the probability at this utilization: what
-    /// [`probability_at`](Self::probability_at) says, multiplied out, so that nothing is divided, and
-    /// that the utilization is needed last, for it is what an admission waits for.
-    /// No draw is taken below the foot.
+    /// Returns whether a draw is below the probability at this utilization. Below `lo`, `draw` is not called.
+    ///
+    /// This is the comparison with [`probability_at`](Self::probability_at), multiplied out to avoid the division, and
+    /// arranged so that scaling the draw does not wait for the utilization.
     #[inline]
     pub(crate) fn sheds(self, utilization: Utilization, draw: impl FnOnce() -> Draw) -> bool {
         let Utilization { in_use, capacity } = utilization;
         let in_use = in_use * UNITS;
-        let foot = self.field(FOOT_SHIFT) * capacity;
-        if in_use < foot {
+        let lo = self.field(LO_SHIFT) * capacity;
+        if in_use < lo {
             return false;
         }
         let draw = draw();
-        if draw.scaled_to(UNITS) >= self.field(CEILING_SHIFT) {
+        if draw.scaled_to(UNITS) >= self.field(MAX_PROBABILITY_SHIFT) {
             return false;
         }
-        let span = self.field(HEAD_SHIFT) * capacity - foot;
+        let span = self.field(HI_SHIFT) * capacity - lo;
         match self.field(POWER_SHIFT) {
             STEP => true,
-            CUBIC => draw.is_below_cube(in_use - foot, span),
-            _ => foot + draw.scaled_to(span) < in_use,
+            CUBIC => draw.is_below_cube(in_use - lo, span),
+            _ => lo + draw.scaled_to(span) < in_use,
         }
     }
 
-    /// The fewest permits in use, of so many, at which the curve is asked: where the utilization is
-    /// no longer below its foot.
+    /// Returns the fewest permits in use, of `capacity`, at which utilization is not below `lo`.
     pub(crate) const fn permits_at_lo(self, capacity: u64) -> u64 {
-        (self.field(FOOT_SHIFT) * capacity).div_ceil(UNITS)
+        (self.field(LO_SHIFT) * capacity).div_ceil(UNITS)
     }
 
-    /// Where on the ramp a utilization lies; none if below the foot.
+    /// Returns the position of a utilization on the ramp, or `None` below `lo`.
     #[inline]
     const fn ramp_at(self, utilization: Utilization) -> Option<Ramp> {
         let in_use = utilization.in_use * UNITS;
-        let foot = self.field(FOOT_SHIFT) * utilization.capacity;
-        if in_use < foot {
+        let lo = self.field(LO_SHIFT) * utilization.capacity;
+        if in_use < lo {
             return None;
         }
-        let head = self.field(HEAD_SHIFT) * utilization.capacity;
+        let hi = self.field(HI_SHIFT) * utilization.capacity;
         Some(Ramp {
-            rise: in_use - foot,
-            span: head - foot,
+            rise: in_use - lo,
+            span: hi - lo,
         })
     }
 
-    pub(crate) const fn foot(self) -> f64 {
-        decimal(self.field(FOOT_SHIFT))
+    pub(crate) const fn lo(self) -> f64 {
+        decimal(self.field(LO_SHIFT))
     }
 
-    pub(crate) const fn head(self) -> f64 {
-        decimal(self.field(HEAD_SHIFT))
+    pub(crate) const fn hi(self) -> f64 {
+        decimal(self.field(HI_SHIFT))
     }
 
-    pub(crate) const fn ceiling(self) -> f64 {
-        decimal(self.field(CEILING_SHIFT))
+    pub(crate) const fn max_probability(self) -> f64 {
+        decimal(self.field(MAX_PROBABILITY_SHIFT))
     }
 
-    /// The curve as one word, to be kept in an atomic.
+    /// Returns the curve as one number, to be stored in an atomic.
     pub(crate) const fn to_word(self) -> u64 {
         self.0
     }
 
-    /// A curve that was a word meanwhile.
+    /// Returns the curve that [`to_word`](Self::to_word) converted.
     pub(crate) const fn from_word(word: u64) -> Self {
         Curve(word)
     }
@@ -235,28 +238,28 @@ impl Curve {
         self.0 >> shift & FIELD
     }
 
-    const fn pack(power: u64, foot: u64, head: u64, ceiling: u64) -> Curve {
+    const fn pack(power: u64, lo: u64, hi: u64, max_probability: u64) -> Curve {
         Curve(
             power << POWER_SHIFT
-                | ceiling << CEILING_SHIFT
-                | head << HEAD_SHIFT
-                | foot << FOOT_SHIFT,
+                | max_probability << MAX_PROBABILITY_SHIFT
+                | hi << HI_SHIFT
+                | lo << LO_SHIFT,
         )
     }
 
     const fn ramp(curve: &'static str, power: u64, lo: f64, hi: f64) -> Result<Curve, CurveError> {
-        let foot = match units(curve, "lo", lo) {
-            Ok(foot) => foot,
+        let lo_units = match units(curve, "lo", lo) {
+            Ok(units) => units,
             Err(error) => return Err(error),
         };
-        let head = match units(curve, "hi", hi) {
-            Ok(head) => head,
+        let hi_units = match units(curve, "hi", hi) {
+            Ok(units) => units,
             Err(error) => return Err(error),
         };
-        if foot >= head {
+        if lo_units >= hi_units {
             return Err(CurveError::EmptyRamp { curve, lo, hi });
         }
-        Ok(Curve::pack(power, foot, head, UNITS))
+        Ok(Curve::pack(power, lo_units, hi_units, UNITS))
     }
 
     #[track_caller]
@@ -268,12 +271,13 @@ impl Curve {
     }
 }
 
+/// Converts a parameter in 0..=1 to units.
 const fn units(
     curve: &'static str,
     parameter: &'static str,
     value: f64,
 ) -> Result<u64, CurveError> {
-    // Written so that NaN fails it too.
+    // False for NaN.
     if value >= 0.0 && value <= 1.0 {
         Ok((value * UNITS as f64 + 0.5) as u64)
     } else {
@@ -285,7 +289,7 @@ const fn units(
     }
 }
 
-/// How far up the ramp: `rise / span`, where the span may be none.
+/// A position on the ramp: `rise / span`. The span of a step is 0.
 struct Ramp {
     rise: u64,
     span: u64,
@@ -295,7 +299,7 @@ const fn decimal(units: u64) -> f64 {
     units as f64 / UNITS as f64
 }
 
-/// What kind of curve it is, and its numbers: the form to show and to write.
+/// The kind of a curve, for formatting and serialization.
 #[derive(Clone, Copy)]
 pub(crate) enum Shape {
     Never,
@@ -317,44 +321,44 @@ impl Curve {
     }
 }
 
-/// As it would be written in code: `linear(0.6, 0.8).capped(0.95)`.
+/// Formats the curve like the code that creates it: `linear(0.6, 0.8).capped(0.95)`.
 impl fmt::Debug for Curve {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (foot, head) = (self.foot(), self.head());
+        let (lo, hi, max_probability) = (self.lo(), self.hi(), self.max_probability());
         match self.shape() {
             Shape::Never => return f.write_str("NEVER"),
             Shape::Always => return f.write_str("ALWAYS"),
-            Shape::Step => write!(f, "step({foot})")?,
-            Shape::Linear => write!(f, "linear({foot}, {head})")?,
-            Shape::Cubic => write!(f, "cubic({foot}, {head})")?,
+            Shape::Step => write!(f, "step({lo})")?,
+            Shape::Linear => write!(f, "linear({lo}, {hi})")?,
+            Shape::Cubic => write!(f, "cubic({lo}, {hi})")?,
         }
-        if self.ceiling() < 1.0 {
-            write!(f, ".capped({})", self.ceiling())?;
+        if max_probability < 1.0 {
+            write!(f, ".capped({max_probability})")?;
         }
         Ok(())
     }
 }
 
-/// Why numbers do not make a [`Curve`].
+/// The error returned if parameters do not describe a [`Curve`].
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum CurveError {
-    /// A number that is not in 0..=1.
+    /// A parameter is not in 0..=1.
     OutOfRange {
-        /// The kind of curve.
+        /// The function that was called: `step`, `linear`, `cubic` or `capped`.
         curve: &'static str,
-        /// Which of its numbers.
+        /// The name of the parameter.
         parameter: &'static str,
-        /// What it was.
+        /// The value of the parameter.
         value: f64,
     },
-    /// A ramp that does not rise: `lo` must be below `hi`, by at least 0.00002.
+    /// `lo` is not below `hi`, after both are rounded to multiples of 0.00002.
     EmptyRamp {
-        /// The kind of curve.
+        /// The function that was called: `linear` or `cubic`.
         curve: &'static str,
-        /// Where it should begin.
+        /// The utilization at which the ramp would begin.
         lo: f64,
-        /// Where it should end.
+        /// The utilization at which it would end.
         hi: f64,
     },
 }

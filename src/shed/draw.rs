@@ -1,37 +1,42 @@
-//! One uniform 32-bit number that settles one decision.
+//! The uniform 32-bit sample that decides one request.
 
-/// 2^32 divided by the golden ratio: the step whose multiples, modulo 2^32, fill the range most
-/// evenly (Weyl's sequence; the choice of step goes back to Knuth's Fibonacci hashing).
+/// 2^32 divided by the golden ratio. The multiples of this step, modulo 2^32, fill the range evenly: a Weyl sequence
+/// with the step of Knuth's Fibonacci hashing.
 pub(crate) const GOLDEN: u32 = 0x9E37_79B9;
 
-/// One uniform 32-bit number that settles one decision: below the probability, it sheds.
+/// The uniform 32-bit sample that decides one request: the request is shed if the sample, divided by 2^32, is below
+/// the reject probability.
 ///
-/// Whoever brings the draw can replay the decision. The same draw that is shed at one probability
-/// is shed at every higher one.
+/// A caller that chooses the draw can replay the decision. A draw that sheds at one probability also sheds at every
+/// higher one.
 ///
-/// Draws that come evenly, which are those of a thread and of a wall, keep the pool steadier than
-/// lots would: shares come out within a point or so of what theory says of independent decisions.
+/// The draws of a thread and of a wall are evenly spaced, so utilization varies less than with independent ones. The
+/// shares shed may then differ from those of independent decisions (measured: by about one percentage point).
 ///
 /// # Examples
 /// ```
 /// use floodwall::{Curve, Draw, Shedder};
 ///
 /// let shedder = Shedder::new(Curve::linear(0.6, 0.8));
-/// let unlucky = Draw::from(0);
-/// assert!(shedder.decide_with(0.61, unlucky).is_err());
-/// let user = Draw::keyed(4711, 20_250_101); // the same answer on every server, until tomorrow
+/// let lowest = Draw::from(0); // shed at any probability above 0
+/// assert!(shedder.decide_with(0.61, lowest).is_err());
+/// let user = Draw::keyed(4711, 20_250_101); // the same draw on every server, for one day
 /// assert_eq!(user, Draw::keyed(4711, 20_250_101));
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Draw(u32);
 
 impl Draw {
-    /// The next of this thread's golden-ratio Weyl sequence: the share shed comes out at the
-    /// probability and the rejects come evenly spaced, not in clumps.
+    /// Returns the next element of the calling thread's golden-ratio Weyl sequence.
     ///
-    /// Thread number *n* begins at the *n*-th number of the sequence, so that threads that decide
-    /// once each are even too. Decisions of one kind should not pick which draws another kind gets
-    /// to see: a [`Floodwall`](crate::Floodwall) keeps a sequence for each class.
+    /// At a constant probability the share shed converges to it, and rejections are evenly spaced.
+    ///
+    /// The *n*-th thread to call this begins at the *n*-th element, so threads that decide once each are evenly spaced
+    /// too. All decisions of a thread share its sequence: if the outcome of one decides whether another one draws, the
+    /// second sees a biased part of the sequence. A [`Floodwall`](crate::Floodwall) keeps one sequence per class.
+    ///
+    /// # Progress
+    /// Wait-free on processors with an atomic fetch-and-add: a thread's first call makes one.
     #[cfg(feature = "std")]
     #[must_use]
     pub fn local() -> Draw {
@@ -40,7 +45,7 @@ impl Draw {
 
         static THREADS: AtomicU32 = AtomicU32::new(0);
         std::thread_local! {
-            // ORDERING: Relaxed, for a number that is nobody else's.
+            // ORDERING: Relaxed: only the uniqueness of the number matters.
             static NEXT: Cell<u32> = Cell::new(THREADS.fetch_add(1, Ordering::Relaxed));
         }
         let n = NEXT.get();
@@ -48,26 +53,26 @@ impl Draw {
         Draw(n.wrapping_mul(GOLDEN))
     }
 
-    /// A draw that depends on nothing but `key` and `epoch`: the same user gets the same answer on
-    /// every server until the epoch turns, and then the lots are cast anew.
+    /// Returns a draw that depends only on `key` and `period`: a user has the same draw on every server until the
+    /// period changes, and then an unrelated one.
     ///
-    /// The numbers are those of SplitMix64's finalizer (Steele, Lea and Flood, 2014), and will
-    /// stay the same in every version of this crate.
+    /// The draw is a hash made with the finalizer of SplitMix64 (Steele, Lea and Flood, 2014). It will stay the same in
+    /// every version of this crate.
     #[must_use]
     pub const fn keyed(key: u64, period: u64) -> Draw {
         Draw((mix(key ^ mix(period)) >> 32) as u32)
     }
 
-    /// As far up `0..whole` as the draw lies up its own range: below `part` if, and only if, the draw
-    /// lies below the probability `part / whole`.
+    /// Scales the draw to `0..whole`. The result is below `part` if, and only if, the draw is below the probability
+    /// `part / whole`.
     #[inline]
     pub(crate) fn scaled_to(self, whole: u64) -> u64 {
-        // From the top of a word, so that the answer is the upper half of the product as it stands.
+        // In the upper half of a word, so that the result is the upper half of the product, without a shift.
         let draw = u64::from(self.0) << u32::BITS;
         ((u128::from(draw) * u128::from(whole)) >> u64::BITS) as u64
     }
 
-    /// Whether this draw lies below the probability `(part / whole)^3`.
+    /// Returns whether this draw is below the probability `(part / whole)^3`, up to rounding.
     #[inline]
     pub(crate) fn is_below_cube(self, part: u64, whole: u64) -> bool {
         const RANGE: f64 = (1_u64 << u32::BITS) as f64;
@@ -76,7 +81,7 @@ impl Draw {
     }
 }
 
-/// A draw of one's own, from 0 (shed at any probability above 0) to `u32::MAX`.
+/// Converts a sample chosen by the caller, from 0 (shed at any probability above 0) to `u32::MAX`.
 impl From<u32> for Draw {
     #[inline]
     fn from(number: u32) -> Self {

@@ -1,9 +1,9 @@
-//! Utilization as a fraction, so that it can be compared without a division.
+//! Utilization as a fraction, compared without a division.
 
-/// Curves and utilizations count in fifty-thousandths: 0.7 stays 0.7, and a curve fits one word.
+/// The units in 1. Curves keep their parameters in units: four decimal digits stay exact, and a curve fits one word.
 pub(crate) const UNITS: u64 = 50_000;
 
-/// `in_use / capacity`.
+/// The fraction `in_use / capacity`.
 #[derive(Clone, Copy)]
 pub(crate) struct Utilization {
     pub(crate) in_use: u64,
@@ -16,7 +16,7 @@ impl Utilization {
         Utilization { in_use, capacity }
     }
 
-    /// The fraction as a number. A capacity of zero is fully used: there is nothing to be had.
+    /// Returns the fraction as a number: 1 if the capacity is zero.
     #[inline]
     pub(crate) const fn value(self) -> f64 {
         if self.capacity == 0 {
@@ -26,20 +26,19 @@ impl Utilization {
         }
     }
 
-    /// A utilization that comes as a number, finer than any curve can be; decimals that curves are
-    /// made of stay exact. NaN reads as 0.
+    /// Converts a number, rounded to 1/65,536 of a unit. NaN and negative numbers read as 0.
     pub(crate) const fn from_f64(utilization: f64) -> Self {
         const ONE: u64 = UNITS << 16;
-        // No curve tells apart what lies above 1; this only keeps the products in range.
+        // Every curve is constant above its `hi`, which is below 2. The limit keeps the products in range.
         let utilization = if utilization > 1e3 { 1e3 } else { utilization };
-        // A cast to an integer takes NaN and what is below 0 to 0.
+        // The cast converts NaN and negative numbers to 0.
         Utilization::new((utilization * ONE as f64 + 0.5) as u64, ONE)
     }
 
-    /// This, or the pressure if that is higher.
+    /// Returns the higher of this utilization and the pressure.
     #[inline]
     pub(crate) fn max_with_pressure(self, pressure: f64) -> Self {
-        // Looked at first, for it seldom is more than 0; NaN never is.
+        // The first comparison is cheap and rarely true; it is never true for NaN.
         if pressure > 0.0 && pressure > self.value() {
             Utilization::from_f64(pressure)
         } else {

@@ -1,23 +1,31 @@
-//! What several files of tests need: classes by number, and the words of a panic.
+//! Helpers shared by the test binaries.
 #![allow(
     dead_code,
     unused_imports,
     unused_macros,
     unreachable_pub,
-    reason = "each file of tests includes it, and needs a part"
+    reason = "each test binary includes this module and uses a part of it"
 )]
 
+use std::array;
 use std::panic::{UnwindSafe, catch_unwind};
 
-use floodwall::Class;
+use floodwall::{AdmitOptions, Class, Rule, Share};
 
-/// One of `COUNT` classes, by its index, and called by its letter.
+pub mod evenness;
+pub mod exclusion;
+pub mod threads;
+
+/// One of `COUNT` classes, by its index. The names are `a`, `b`, `c` and so on.
 #[derive(Clone, Copy, Debug)]
-pub struct Of<const COUNT: usize>(pub usize);
+pub struct NthClass<const COUNT: usize>(pub usize);
+
+// The name that tests/properties uses.
+pub use NthClass as Of;
 
 const LETTERS: &[&str] = &["a", "b", "c", "d", "e", "f", "g", "h", "i"];
 
-impl<const COUNT: usize> Class for Of<COUNT> {
+impl<const COUNT: usize> Class for NthClass<COUNT> {
     const NAMES: &'static [&'static str] = LETTERS.split_at(COUNT).0;
 
     fn index(self) -> usize {
@@ -40,14 +48,33 @@ macro_rules! for_each_count {
 }
 pub(crate) use for_each_count;
 
-/// What `f` says when it panics, which it must.
+/// The most permits that a class can hold, by the number of classes.
+pub const LANE_MAX: [u32; 9] = {
+    const fn ones(bits: u32) -> u32 {
+        (1 << bits) - 1
+    }
+    let (two, three, four, five) = (ones(24), ones(18), ones(14), ones(11));
+    [0, two, two, three, four, five, ones(9), ones(8), ones(7)]
+};
+
+/// Returns a rule with the same share for each class.
+pub fn equal_rules<const COUNT: usize>(share: Share) -> [Rule<NthClass<COUNT>>; COUNT] {
+    array::from_fn(|class| Rule::for_index(class, share))
+}
+
+/// Returns options that request `permits` permits.
+pub fn permits(permits: u32) -> AdmitOptions {
+    AdmitOptions::new().permits(permits)
+}
+
+/// Returns the message of the panic of `f`. Fails if `f` does not panic.
 #[track_caller]
-pub fn panic_of<R>(f: impl FnOnce() -> R + UnwindSafe) -> String {
+pub fn panic_message<R>(f: impl FnOnce() -> R + UnwindSafe) -> String {
     let Err(panic) = catch_unwind(f) else {
         panic!("it did not panic");
     };
     match panic.downcast::<String>() {
         Ok(text) => *text,
-        Err(panic) => (*panic.downcast::<&str>().expect("a panic with a text")).to_owned(),
+        Err(panic) => (*panic.downcast::<&str>().expect("the panic has a message")).to_owned(),
     }
 }

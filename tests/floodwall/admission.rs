@@ -1,0 +1,96 @@
+//! What decides an admission, and what a rejection reports.
+
+use floodwall::{AdmitOptions, Curve, Draw, Floodwall, Reason, Rejection, Rule, Share};
+
+use crate::common::{NthClass, equal_rules, permits};
+use crate::{Kind, RULES};
+
+#[test]
+fn rejection_names_class_and_reason() {
+    let wall = Floodwall::from_rules(RULES);
+    let _logins = wall.admit_with(Kind::Login, permits(50)).unwrap();
+    let rejection = wall.admit(Kind::Login).unwrap_err();
+    assert_eq!(rejection.class, "background login");
+    assert_eq!(rejection.reason.name(), "class_full");
+    assert_eq!(
+        rejection.to_string(),
+        "background login: class full: 50 of 50 permits in use"
+    );
+    let rejection = wall.admit_with(Kind::Login, permits(2)).unwrap_err();
+    assert_eq!(
+        rejection.to_string(),
+        "background login: class full: 50 of 50 permits in use, 2 requested"
+    );
+
+    let wall = Floodwall::from_rules(RULES);
+    let _messages = wall.admit_with(Kind::Message, permits(80)).unwrap();
+    let rejection = wall.admit(Kind::Message).unwrap_err();
+    assert_eq!(rejection.reason.name(), "pool_full");
+    assert_eq!(
+        rejection.to_string(),
+        "Message: pool full: 80 of 100 permits in use, 20 reserved for other classes"
+    );
+
+    let wall = Floodwall::from_rules(RULES);
+    let _messages = wall.admit_with(Kind::Message, permits(70)).unwrap();
+    let lowest = permits(21).draw(Draw::from(0));
+    let rejection = wall.admit_with(Kind::Login, lowest).unwrap_err();
+    assert_eq!(rejection.reason.name(), "shed");
+    assert_eq!(
+        rejection.to_string(),
+        "background login: shed at utilization 0.70 (reject probability 0.50), 21 requested"
+    );
+}
+
+#[test]
+fn cap_above_capacity_is_limited_to_capacity() {
+    let wall = Floodwall::new(10, &equal_rules::<1>(Share::at_most(11)));
+    let _all = wall.admit_with(NthClass(0), permits(10)).unwrap();
+    let rejection = wall.admit(NthClass(0)).unwrap_err();
+    assert_eq!(
+        rejection.to_string(),
+        "a: pool full: 10 of 10 permits in use, 0 reserved for other classes"
+    );
+    assert_eq!(wall.snapshot().classes()[0].cap, 10);
+    assert_eq!(wall.rules().share(NthClass(0)).cap(), 11);
+}
+
+#[test]
+fn cap_holds_under_any_pressure() {
+    let rule = Rule::for_index(0, Share::at_most(2)).shed(Curve::step(0.9));
+    for pressure in [f64::NAN, -1.0, f64::NEG_INFINITY, 0.0, 0.89] {
+        let wall = Floodwall::<NthClass<1>>::new(4, &[rule]);
+        let options = AdmitOptions::new().draw(Draw::from(0)).pressure(pressure);
+        let _held = [(); 2].map(|()| wall.admit_with(NthClass(0), options).unwrap());
+        let rejection = wall.admit_with(NthClass(0), options).unwrap_err();
+        assert_eq!(rejection.reason.name(), "class_full");
+    }
+}
+
+#[test]
+fn curve_reads_the_higher_of_pressure_and_utilization() {
+    #[track_caller]
+    fn reported_utilization(rejection: Rejection) -> f64 {
+        let Reason::Shed { utilization, .. } = rejection.reason else {
+            panic!("{rejection}");
+        };
+        utilization
+    }
+
+    let rule = Rule::for_index(0, Share::between(1, 4)).shed(Curve::step(0.5));
+    for pressure in [0.5, 1.0, 7.0, 12_345.6, f64::INFINITY] {
+        let wall = Floodwall::<NthClass<1>>::new(4, &[rule]);
+        let highest = AdmitOptions::new().draw(Draw::from(u32::MAX));
+        let options = highest.pressure(pressure);
+        let _guaranteed = wall.admit_with(NthClass(0), options).unwrap();
+        let rejection = wall.admit_with(NthClass(0), options).unwrap_err();
+        assert_eq!(reported_utilization(rejection), pressure);
+    }
+    let wall = Floodwall::<NthClass<1>>::new(4, &[rule]);
+    let _half = wall.admit_with(NthClass(0), permits(2)).unwrap();
+    for pressure in [0.1, f64::NAN] {
+        let options = AdmitOptions::new().pressure(pressure);
+        let rejection = wall.admit_with(NthClass(0), options).unwrap_err();
+        assert_eq!(reported_utilization(rejection), 0.5);
+    }
+}

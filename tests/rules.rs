@@ -1,0 +1,215 @@
+//! `Rules`: every invalid set of rules is rejected, with the same error text at compile time and at
+//! run time.
+
+mod common;
+
+use floodwall::{Class, Curve, Floodwall, Rule, Rules, RulesError, Share};
+
+use common::{LANE_MAX, NthClass, equal_rules, for_each_count, panic_message};
+
+floodwall::classes! { enum Kind { Message, Login = "background login" } }
+
+const RULES: Rules<Kind> = Rules::new(
+    100,
+    &[
+        Kind::Message.rule(Share::at_least(50)),
+        Kind::Login
+            .rule(Share::between(20, 50))
+            .shed(Curve::linear(0.6, 0.8)),
+    ],
+);
+
+/// Checks that each constructor of `Rules` and of a wall reports this error, with this text.
+#[track_caller]
+fn assert_error<C: Class>(capacity: u32, rules: &[Rule<C>], error: RulesError, text: &str) {
+    assert_eq!(Rules::try_new(capacity, rules).unwrap_err(), error);
+    assert_eq!(error.to_string(), text);
+    assert_eq!(panic_message(|| Rules::new(capacity, rules)), text);
+    assert_eq!(panic_message(|| Floodwall::new(capacity, rules)), text);
+}
+
+#[test]
+fn class_count_must_be_between_one_and_eight() {
+    assert_error::<NthClass<0>>(
+        1,
+        &[],
+        RulesError::ClassCount { count: 0 },
+        "0 classes, but a wall holds 1 to 8",
+    );
+    assert_error(
+        1,
+        &equal_rules::<9>(Share::at_most(1)),
+        RulesError::ClassCount { count: 9 },
+        "9 classes, but a wall holds 1 to 8",
+    );
+}
+
+#[test]
+fn missing_rule_is_an_error() {
+    assert_error(
+        1,
+        &[Kind::Message.rule(Share::at_most(1))],
+        RulesError::MissingRule {
+            class: "background login",
+        },
+        "class `background login`: it has no rule",
+    );
+    let error = RulesError::MissingRule { class: "Message" };
+    assert_error::<Kind>(1, &[], error, "class `Message`: it has no rule");
+}
+
+#[test]
+fn duplicate_rule_is_an_error() {
+    let rule = Kind::Message.rule(Share::at_most(1));
+    let error = RulesError::DuplicateRule { class: "Message" };
+    let text = "class `Message`: it has two rules";
+    let login = Kind::Login.rule(Share::at_most(1));
+    assert_error(1, &[rule, login, rule], error, text);
+    assert_eq!(RULES.with(&[rule, rule]).unwrap_err(), error);
+}
+
+#[test]
+fn rule_for_unknown_class_is_an_error() {
+    let unknown = Rule::for_index(2, Share::at_most(1));
+    let [message, login] = [Kind::Message, Kind::Login].map(|k| k.rule(Share::at_most(1)));
+    let error = RulesError::UnknownClass { index: 2, count: 2 };
+    let text = "a rule for class index 2, but there are 2 classes";
+    assert_error(1, &[message, login, unknown], error, text);
+    assert_eq!(RULES.with(&[unknown]).unwrap_err(), error);
+}
+
+#[test]
+fn duplicate_class_name_is_an_error() {
+    floodwall::classes! { enum Twins { First = "twin", Other, Second = "twin" } }
+    let rules = [Twins::First, Twins::Other, Twins::Second].map(|k| k.rule(Share::at_most(1)));
+    assert_error(
+        1,
+        &rules,
+        RulesError::DuplicateName { class: "twin" },
+        "class `twin`: two classes have this name",
+    );
+}
+
+#[test]
+fn guarantees_above_capacity_are_an_error() {
+    assert_error(
+        100,
+        &[
+            Kind::Login.rule(Share::exactly(60)),
+            Kind::Message.rule(Share::at_least(50)),
+        ],
+        RulesError::GuaranteesOverCapacity {
+            class: "background login",
+            guarantee: 60,
+            guarantees: 110,
+            capacity: 100,
+        },
+        "class `background login`: its guarantee of 60 brings the guarantees to 110 in all, \
+         more than the capacity of 100",
+    );
+    // Guarantees can add up to the capacity.
+    assert!(Rules::try_new(100, &equal_rules::<2>(Share::exactly(50))).is_ok());
+    // The sum of the guarantees does not overflow.
+    assert_error(
+        7,
+        &[
+            Kind::Message.rule(Share::at_least(5)),
+            Kind::Login.rule(Share::at_least(u32::MAX)),
+        ],
+        RulesError::GuaranteesOverCapacity {
+            class: "background login",
+            guarantee: u32::MAX,
+            guarantees: 5 + u64::from(u32::MAX),
+            capacity: 7,
+        },
+        "class `background login`: its guarantee of 4294967295 brings the guarantees to \
+         4294967300 in all, more than the capacity of 7",
+    );
+}
+
+#[test]
+fn guarantee_above_cap_is_an_error() {
+    assert_error(
+        100,
+        &[
+            Kind::Message.rule(Share::at_least(50)),
+            Kind::Login.rule(Share::between(21, 20)),
+        ],
+        RulesError::GuaranteeOverCap {
+            class: "background login",
+            guarantee: 21,
+            cap: 20,
+        },
+        "class `background login`: its guarantee of 21 is above its cap of 20",
+    );
+    // A closed wall is no exception.
+    let share = Share::between(1, 0);
+    assert!(Rules::try_new(0, &equal_rules::<1>(share)).is_err());
+}
+
+#[test]
+fn cap_above_lane_maximum_is_an_error() {
+    fn check<const COUNT: usize>() {
+        let max = LANE_MAX[COUNT];
+        let text = format!(
+            "class `a`: it could hold {} permits, but with this number of classes each can hold at most \
+             {max}",
+            max + 1
+        );
+        let error = RulesError::CapTooLarge {
+            class: "a",
+            cap: max + 1,
+            max,
+        };
+        let over = equal_rules::<COUNT>(Share::at_most(max + 1));
+        assert_error(u32::MAX, &over, error, &text);
+        let uncapped = equal_rules::<COUNT>(Share::at_least(0));
+        assert_error(max + 1, &uncapped, error, &text);
+        // The lower one of cap and capacity counts.
+        assert!(Rules::try_new(max, &uncapped).is_ok());
+        assert!(Rules::try_new(max, &over).is_ok());
+    }
+    for_each_count!(check);
+}
+
+/// The error of an invalid `static` is built at compile time.
+#[test]
+fn rules_error_can_be_built_in_a_constant() {
+    const ERROR: RulesError = match Rules::try_new(1, &[Kind::Message.rule(Share::at_least(2))]) {
+        Ok(_) => panic!("one class has no rule"),
+        Err(error) => error,
+    };
+    assert_eq!(
+        ERROR.to_string(),
+        "class `background login`: it has no rule"
+    );
+}
+
+#[test]
+fn long_error_text_is_truncated_between_characters() {
+    #[derive(Clone, Copy)]
+    struct Verbose;
+    impl Class for Verbose {
+        const NAMES: &'static [&'static str] = &["\
+            éééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééé\
+            éééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééé\
+            éééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééé"];
+        fn index(self) -> usize {
+            0
+        }
+    }
+    let guarantee_over_cap = [Rule::for_index(0, Share::between(2, 1))];
+    for rules in [&[][..], &guarantee_over_cap] {
+        let text = panic_message(|| Rules::<Verbose>::new(1, rules));
+        // One more `é` would end at byte 257.
+        assert_eq!(text, format!("class `{}", "é".repeat(124)));
+        assert_eq!(text.len(), 255);
+    }
+}
+
+#[test]
+fn rules_debug_output_lists_classes_by_name() {
+    let text = "Rules { capacity: 100, Message: (Share { guarantee: 50, cap: 4294967295 }, NEVER), \
+                background login: (Share { guarantee: 20, cap: 50 }, linear(0.6, 0.8)) }";
+    assert_eq!(format!("{RULES:?}"), text);
+}
