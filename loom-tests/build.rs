@@ -1,4 +1,4 @@
-//! Turns the library's atomics into loom's, for this package alone.
+//! Sets `floodwall_loom` for this package, so that the library uses loom's atomics.
 
 fn main() {
     println!("cargo::rustc-cfg=floodwall_loom");

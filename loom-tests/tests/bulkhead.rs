@@ -1,4 +1,4 @@
-//! Models of `Bulkhead`: one promise each, under every interleaving.
+//! Models of `Bulkhead`.
 
 mod common;
 
@@ -9,184 +9,177 @@ use common::{Data, Signal, kick, three_threads, two_threads};
 use floodwall::Bulkhead;
 use loom::thread;
 
-/// Hand-over: what was done under a permit happens-before the take that reuses it.
+/// Work under a permit happens-before the acquire that reuses the permit.
 #[test]
-fn one_permit_excludes() {
+fn single_permit_is_mutually_exclusive() {
     three_threads(|| {
-        let room = Arc::new((Bulkhead::new(1), Data::new()));
-        let enter = |room: Arc<(Bulkhead, Data)>| {
+        let shared = Arc::new((Bulkhead::new(1), Data::new()));
+        let write = |(bulkhead, data): &(Bulkhead, Data)| {
             kick();
-            if let Ok(_permit) = room.0.try_acquire() {
-                room.1.write();
+            if let Ok(_permit) = bulkhead.try_acquire() {
+                data.write();
             }
         };
         let others = [0, 1].map(|_| {
-            let room = Arc::clone(&room);
-            thread::spawn(move || enter(room))
+            let shared = Arc::clone(&shared);
+            thread::spawn(move || write(&shared))
         });
-        enter(Arc::clone(&room));
+        write(&shared);
         for other in others {
             other.join().unwrap();
         }
-        assert_eq!(room.0.in_use(), 0);
+        assert_eq!(shared.0.in_use(), 0);
     });
 }
 
-/// Exact: all that is out never exceeds the limit, and takes are all or nothing.
+/// Permits in use never exceed the limit, and a call acquires all of its permits or none.
 #[test]
-fn no_more_than_the_limit_are_out() {
+fn permits_never_exceed_limit() {
     three_threads(|| {
-        let room = Arc::new(Bulkhead::new(3));
-        let takers = [1, 2].map(|permits| {
-            let room = Arc::clone(&room);
-            thread::spawn(move || {
-                kick();
-                let taken = room.try_acquire_many(permits).map(forget).is_ok();
-                if taken { permits } else { 0 }
-            })
-        });
-        kick();
-        let mine = if room.try_acquire_many(2).map(forget).is_ok() {
-            2
-        } else {
-            0
-        };
-        let out = mine
-            + takers
-                .map(|taker| taker.join().unwrap())
-                .iter()
-                .sum::<u32>();
-        assert_eq!(room.in_use(), out);
-        // Of 1, 2 and 2, two fit together whoever comes first: 1 and 2 always do.
-        assert_eq!(out, 3);
-    });
-}
-
-/// Honest rejection: nobody is turned away because another loser was in the way.
-#[test]
-fn a_loser_does_not_turn_others_away() {
-    three_threads(|| {
-        let room = Arc::new(Bulkhead::new(2));
-        forget(room.try_acquire().unwrap());
-        let loser = {
-            let room = Arc::clone(&room);
-            thread::spawn(move || {
-                kick();
-                assert!(room.try_acquire_many(2).is_err());
-            })
-        };
-        kick();
-        assert!(room.try_acquire().is_ok());
-        loser.join().unwrap();
-    });
-}
-
-/// Honest rejection: the state that turned somebody away is no older than what happens-before.
-#[test]
-fn a_permit_that_was_given_back_is_free() {
-    two_threads(|| {
-        let room = Arc::new((Bulkhead::new(1), Signal::new()));
-        let other = {
-            let room = Arc::clone(&room);
-            thread::spawn(move || {
-                kick();
-                drop(room.0.try_acquire());
-                room.1.send();
-            })
-        };
-        if room.1.was_sent() {
+        let bulkhead = Arc::new(Bulkhead::new(3));
+        let acquire = |bulkhead: &Bulkhead, permits| {
             kick();
-            assert!(room.0.try_acquire().is_ok());
+            let acquired = bulkhead.try_acquire_many(permits).map(forget).is_ok();
+            if acquired { permits } else { 0 }
+        };
+        let others = [1, 2].map(|permits| {
+            let bulkhead = Arc::clone(&bulkhead);
+            thread::spawn(move || acquire(&bulkhead, permits))
+        });
+        let own = acquire(&bulkhead, 2);
+        let others = others.map(|other| other.join().unwrap());
+        let acquired = own + others.iter().sum::<u32>();
+        assert_eq!(bulkhead.in_use(), acquired);
+        // Of the requests for 1, 2 and 2 permits, the 1 and one 2 succeed in every order.
+        assert_eq!(acquired, 3);
+    });
+}
+
+/// A concurrent failed acquire never causes a rejection.
+#[test]
+fn failed_acquire_does_not_reject_others() {
+    three_threads(|| {
+        let bulkhead = Arc::new(Bulkhead::new(2));
+        forget(bulkhead.try_acquire().unwrap());
+        let failing = {
+            let bulkhead = Arc::clone(&bulkhead);
+            thread::spawn(move || {
+                kick();
+                assert!(bulkhead.try_acquire_many(2).is_err());
+            })
+        };
+        kick();
+        assert!(bulkhead.try_acquire().is_ok());
+        failing.join().unwrap();
+    });
+}
+
+/// A rejection reports a state no older than any release that happens-before the call.
+#[test]
+fn released_permit_is_free() {
+    two_threads(|| {
+        let shared = Arc::new((Bulkhead::new(1), Signal::new()));
+        let other = {
+            let shared = Arc::clone(&shared);
+            thread::spawn(move || {
+                kick();
+                drop(shared.0.try_acquire());
+                shared.1.send();
+            })
+        };
+        if shared.1.was_sent() {
+            kick();
+            assert!(shared.0.try_acquire().is_ok());
         }
         other.join().unwrap();
     });
 }
 
-/// Exact: once a lower limit is set, nothing is admitted beyond it.
+/// After a lower limit is set, no acquire exceeds it.
 #[test]
-fn a_lowered_limit_holds_from_its_change_on() {
+fn lowered_limit_holds_once_set() {
     two_threads(|| {
-        let room = Arc::new(Bulkhead::new(2));
-        let taker = {
-            let room = Arc::clone(&room);
+        let bulkhead = Arc::new(Bulkhead::new(2));
+        let other = {
+            let bulkhead = Arc::clone(&bulkhead);
             thread::spawn(move || {
                 for _ in 0..2 {
                     kick();
-                    if let Ok(permit) = room.try_acquire() {
+                    if let Ok(permit) = bulkhead.try_acquire() {
                         forget(permit);
                     }
                 }
             })
         };
         kick();
-        room.set_limit(1);
-        let at_the_change = room.in_use();
-        taker.join().unwrap();
-        assert!(room.in_use() <= at_the_change.max(1));
-        assert_eq!(room.limit(), 1);
+        bulkhead.set_limit(1);
+        let in_use_when_set = bulkhead.in_use();
+        other.join().unwrap();
+        assert!(bulkhead.in_use() <= in_use_when_set.max(1));
+        assert_eq!(bulkhead.limit(), 1);
     });
 }
 
-/// A change revokes nothing, and nothing is lost: what is out stays out, and comes back once.
+/// A limit change revokes no permit, and each permit is still released exactly once.
 #[test]
-fn changes_neither_make_nor_lose_permits() {
+fn limit_changes_neither_create_nor_lose_permits() {
     two_threads(|| {
-        let room = Arc::new(Bulkhead::new(1));
-        let taker = {
-            let room = Arc::clone(&room);
+        let bulkhead = Arc::new(Bulkhead::new(1));
+        let other = {
+            let bulkhead = Arc::clone(&bulkhead);
             thread::spawn(move || {
                 kick();
-                drop(room.try_acquire_many(1));
+                drop(bulkhead.try_acquire_many(1));
                 kick();
-                drop(room.try_acquire_many(2));
+                drop(bulkhead.try_acquire_many(2));
             })
         };
         kick();
-        room.set_limit(0);
+        bulkhead.set_limit(0);
         kick();
-        room.set_limit(2);
-        taker.join().unwrap();
-        assert_eq!((room.in_use(), room.limit()), (0, 2));
+        bulkhead.set_limit(2);
+        other.join().unwrap();
+        assert_eq!((bulkhead.in_use(), bulkhead.limit()), (0, 2));
     });
 }
 
-/// Hand-over: what precedes a change is visible to those that it lets in.
+/// Writes before a `set_limit` are visible to the acquires that it allows.
 #[test]
-fn a_change_is_visible_to_those_it_lets_in() {
+fn raising_limit_happens_before_acquire_it_allows() {
     two_threads(|| {
-        let room = Arc::new((Bulkhead::new(0), Data::new()));
+        let shared = Arc::new((Bulkhead::new(0), Data::new()));
         let other = {
-            let room = Arc::clone(&room);
+            let shared = Arc::clone(&shared);
             thread::spawn(move || {
                 kick();
-                if room.0.try_acquire().is_ok() {
-                    assert_eq!(room.1.read(), 1);
+                if shared.0.try_acquire().is_ok() {
+                    assert_eq!(shared.1.read(), 1);
                 }
             })
         };
-        room.1.write();
+        shared.1.write();
         kick();
-        room.0.set_limit(1);
+        shared.0.set_limit(1);
         other.join().unwrap();
     });
 }
 
-/// Hand-over: a drain that is seen happens-after the permits.
+/// Work under a permit happens-before an `in_use()` that no longer counts the permit.
 #[test]
-fn a_drain_that_is_seen_is_over() {
+fn observed_drain_happens_after_release() {
     two_threads(|| {
-        let room = Arc::new(Bulkhead::new(1));
+        let bulkhead = Arc::new(Bulkhead::new(1));
         let data = Arc::new(Data::new());
-        let permit = room.try_acquire_owned().unwrap();
+        let permit = bulkhead.try_acquire_owned().unwrap();
         let worker = {
             let data = Arc::clone(&data);
             thread::spawn(permit.wrap(move || data.write()))
         };
         kick();
-        if room.in_use() == 0 {
+        if bulkhead.in_use() == 0 {
             assert_eq!(data.read(), 1);
         }
         worker.join().unwrap();
-        assert_eq!(room.in_use(), 0);
+        assert_eq!(bulkhead.in_use(), 0);
     });
 }

@@ -1,11 +1,11 @@
-//! Models of `Floodwall`: one promise each, under every interleaving.
+//! Models of `Floodwall`.
 
 mod common;
 
 use std::mem::forget;
 use std::sync::Arc;
 
-use common::{Data, Signal, kick, three_threads, two_changes, two_threads};
+use common::{Data, Signal, kick, three_threads, two_threads, two_updates};
 use floodwall::{AdmitOptions, Curve, Draw, Floodwall, Reason, Rejection, Rules, Share, classes};
 use loom::thread;
 
@@ -18,21 +18,29 @@ fn rules(capacity: u32, a: Share, b: Share) -> Rules<Kind> {
     Rules::new(capacity, &[A.rule(a), B.rule(b)])
 }
 
+/// Returns rules with one curve, that of `A`; the cap of `B` is 2.
+fn rules_with_curve(capacity: u32, a: Share, curve: Curve) -> Rules<Kind> {
+    Rules::new(
+        capacity,
+        &[A.rule(a).shed(curve), B.rule(Share::at_most(2))],
+    )
+}
+
 fn wall(capacity: u32, a: Share, b: Share) -> Arc<Wall> {
     Arc::new(Floodwall::from_rules(rules(capacity, a, b)))
 }
 
-/// Admits, and keeps the permit for good.
-fn keep(wall: &Wall, class: Kind) -> Result<(), Rejection> {
+/// Admits one request, and never releases its permit.
+fn admit_and_keep(wall: &Wall, class: Kind) -> Result<(), Rejection> {
     kick();
     wall.admit(class).map(forget)
 }
 
-/// The same, by the draw that any curve sheds.
-fn borrow(wall: &Wall) -> Result<(), Rejection> {
+/// Does the same for `A`, with the sample that any curve rejects.
+fn borrow_and_keep(wall: &Wall) -> Result<(), Rejection> {
     kick();
-    let ask = AdmitOptions::new().draw(Draw::from(0));
-    wall.admit_with(A, ask).map(forget)
+    let options = AdmitOptions::new().draw(Draw::from(0));
+    wall.admit_with(A, options).map(forget)
 }
 
 fn spawn<R: 'static>(
@@ -43,14 +51,13 @@ fn spawn<R: 'static>(
     thread::spawn(move || f(&wall))
 }
 
-/// Hand-over: what was done under a permit happens-before the admission that reuses it, of another
-/// class too.
+/// Work under a permit happens-before the admission, of any class, that reuses the permit.
 #[test]
-fn one_permit_excludes() {
+fn single_permit_is_mutually_exclusive_across_classes() {
     two_threads(|| {
         let wall = wall(1, Share::at_most(1), Share::at_most(1));
         let data = Arc::new(Data::new());
-        let enter = |wall: &Wall, data: &Data, class| {
+        let write = |wall: &Wall, data: &Data, class| {
             kick();
             if let Ok(_permit) = wall.admit(class) {
                 data.write();
@@ -59,61 +66,62 @@ fn one_permit_excludes() {
         let other = {
             let data = Arc::clone(&data);
             spawn(&wall, move |wall| {
-                enter(wall, &data, A);
-                enter(wall, &data, A);
+                write(wall, &data, A);
+                write(wall, &data, A);
             })
         };
-        enter(&wall, &data, B);
+        write(&wall, &data, B);
         other.join().unwrap();
         assert_eq!(wall.utilization(), 0.0);
     });
 }
 
-/// Exact: neither a class's cap nor the capacity is ever exceeded.
+/// Permits in use never exceed a class's cap or the capacity.
 #[test]
-fn no_limit_is_ever_exceeded() {
+fn caps_and_capacity_are_never_exceeded() {
     three_threads(|| {
         let wall = wall(2, Share::at_most(1), Share::at_most(2));
-        let others = [A, B].map(|class| spawn(&wall, move |wall| keep(wall, class).is_ok()));
-        let b = keep(&wall, B).is_ok();
+        let others =
+            [A, B].map(|class| spawn(&wall, move |wall| admit_and_keep(wall, class).is_ok()));
+        let b = admit_and_keep(&wall, B).is_ok();
         let [a, other_b] = others.map(|other| other.join().unwrap());
-        // Three ask, two fit: every one of them unless both others came before it.
+        // The first two of three requests are admitted in every order.
         assert_eq!(u32::from(a) + u32::from(b) + u32::from(other_b), 2);
         assert_eq!(wall.in_use(A), u32::from(a));
         assert_eq!(wall.in_use(B), u32::from(b) + u32::from(other_b));
     });
 }
 
-/// Exact: of two that ask for the last permit of a class, one gets it.
+/// Of two concurrent requests for a class's last permit, exactly one is admitted.
 #[test]
-fn a_cap_holds_against_its_own_class() {
+fn last_permit_of_class_is_admitted_once() {
     two_threads(|| {
         let wall = wall(3, Share::at_most(1), Share::at_most(3));
-        let other = spawn(&wall, |wall| keep(wall, A).is_ok());
-        let mine = keep(&wall, A).is_ok();
-        assert!(mine ^ other.join().unwrap());
+        let other = spawn(&wall, |wall| admit_and_keep(wall, A).is_ok());
+        let own = admit_and_keep(&wall, A).is_ok();
+        assert!(own ^ other.join().unwrap());
         assert_eq!(wall.in_use(A), 1);
     });
 }
 
-/// Honest rejection: nobody is turned away because another loser was in the way.
+/// A concurrent failed admission never causes a rejection.
 #[test]
-fn a_loser_does_not_turn_others_away() {
+fn failed_admission_does_not_reject_others() {
     two_threads(|| {
         let wall = wall(2, Share::at_most(2), Share::at_most(2));
-        keep(&wall, A).unwrap();
-        let loser = spawn(&wall, |wall| {
+        admit_and_keep(&wall, A).unwrap();
+        let failing = spawn(&wall, |wall| {
             kick();
             wall.admit_with(A, AdmitOptions::new().permits(2)).is_err()
         });
-        keep(&wall, B).unwrap();
-        assert!(loser.join().unwrap());
+        admit_and_keep(&wall, B).unwrap();
+        assert!(failing.join().unwrap());
     });
 }
 
-/// Honest rejection: the state that turned somebody away is no older than what happens-before.
+/// A rejection reports a state no older than any release that happens-before the call.
 #[test]
-fn a_permit_that_was_given_back_is_free() {
+fn released_permit_is_free() {
     two_threads(|| {
         let wall = wall(1, Share::at_most(1), Share::at_most(1));
         let signal = Arc::new(Signal::new());
@@ -126,20 +134,19 @@ fn a_permit_that_was_given_back_is_free() {
             })
         };
         if signal.was_sent() {
-            keep(&wall, B).unwrap();
+            admit_and_keep(&wall, B).unwrap();
         }
         other.join().unwrap();
     });
 }
 
-/// Honest rejection: it is a judgement by the rules of one epoch, though they change twice
-/// meanwhile. Each of these rules admits; the first slot's old guarantees with its new capacity
-/// would not.
+/// A rejection follows from the rules of one epoch, even if two updates are concurrent. Each of the
+/// rules here admits; the old guarantees of the first slot with its new capacity would reject.
 #[test]
-fn a_rejection_is_a_judgement_of_one_epoch() {
-    two_changes(|| {
+fn rejection_uses_rules_of_one_epoch() {
+    two_updates(|| {
         let wall = wall(2, Share::at_most(1), Share::between(1, 2));
-        let setter = spawn(&wall, |wall| {
+        let updater = spawn(&wall, |wall| {
             kick();
             wall.set_rules(rules(3, Share::at_most(2), Share::at_most(1)));
             kick();
@@ -147,17 +154,17 @@ fn a_rejection_is_a_judgement_of_one_epoch() {
         });
         kick();
         assert_eq!(wall.admit(A).map(drop), Ok(()));
-        setter.join().unwrap();
+        updater.join().unwrap();
     });
 }
 
-/// The same with the slot's new guarantees and its old capacity, for an admission that does without
-/// the short cut.
+/// The same for an admission that skips the fast path. The new guarantees of the slot with its old
+/// capacity would reject.
 #[test]
-fn a_rejection_is_a_judgement_of_no_later_epoch() {
-    two_changes(|| {
+fn slow_path_rejection_uses_rules_of_one_epoch() {
+    two_updates(|| {
         let wall = wall(2, Share::at_most(1), Share::at_most(2));
-        let setter = spawn(&wall, |wall| {
+        let updater = spawn(&wall, |wall| {
             kick();
             wall.set_rules(rules(3, Share::at_most(2), Share::at_most(1)));
             kick();
@@ -166,17 +173,17 @@ fn a_rejection_is_a_judgement_of_no_later_epoch() {
         kick();
         let under_pressure = AdmitOptions::new().pressure(0.5);
         assert_eq!(wall.admit_with(A, under_pressure).map(drop), Ok(()));
-        setter.join().unwrap();
+        updater.join().unwrap();
     });
 }
 
-/// Exact: nor is anybody admitted by what two sets of rules say together, though they change twice
-/// meanwhile. None of these rules admits; the caps of one with the guarantees of another would.
+/// An admission follows from the rules of one epoch, even if two updates are concurrent. None of the
+/// rules here admits; the caps of one with the guarantees of another would.
 #[test]
-fn an_admission_is_a_judgement_of_one_epoch() {
-    two_changes(|| {
+fn admission_uses_rules_of_one_epoch() {
+    two_updates(|| {
         let wall = wall(2, Share::at_most(0), Share::at_most(2));
-        let setter = spawn(&wall, |wall| {
+        let updater = spawn(&wall, |wall| {
             kick();
             wall.set_rules(rules(1, Share::at_most(1), Share::exactly(1)));
             kick();
@@ -184,192 +191,181 @@ fn an_admission_is_a_judgement_of_one_epoch() {
         });
         kick();
         assert!(wall.admit(A).is_err());
-        setter.join().unwrap();
+        updater.join().unwrap();
     });
 }
 
-/// Exact: no admission of the old rules comes after the change has returned.
+/// After `set_rules` returns, no admission by the old rules takes effect.
 #[test]
-fn a_change_holds_when_it_returns() {
+fn no_admission_by_old_rules_after_update_returns() {
     two_threads(|| {
         let wall = wall(2, Share::at_most(2), Share::at_most(2));
-        let taker = spawn(&wall, |wall| keep(wall, A).is_ok());
+        let other = spawn(&wall, |wall| admit_and_keep(wall, A).is_ok());
         kick();
         wall.set_rules(rules(2, Share::at_most(0), Share::at_most(2)));
-        let at_the_change = wall.in_use(A);
-        let taken = taker.join().unwrap();
-        assert_eq!(wall.in_use(A), u32::from(taken));
-        assert_eq!(wall.in_use(A), at_the_change);
+        let in_use_after_update = wall.in_use(A);
+        let admitted = other.join().unwrap();
+        assert_eq!(wall.in_use(A), u32::from(admitted));
+        assert_eq!(wall.in_use(A), in_use_after_update);
     });
 }
 
-/// Exact: two takers and a change. A class's cap goes down while two of it arrive.
+/// Two requests of a class are concurrent with an update that lowers its cap. Neither exceeds the new cap
+/// after the update.
 #[test]
-fn limits_hold_while_rules_change() {
+fn lowered_cap_holds_during_update() {
     three_threads(|| {
         let wall = wall(2, Share::at_most(2), Share::at_most(2));
-        let takers = [0, 1].map(|_| spawn(&wall, |wall| keep(wall, A).is_ok()));
+        let others = [0, 1].map(|_| spawn(&wall, |wall| admit_and_keep(wall, A).is_ok()));
         kick();
         wall.set_rules(rules(1, Share::at_most(1), Share::at_most(1)));
-        let at_the_change = wall.in_use(A);
-        let taken: u32 = takers
-            .map(|taker| u32::from(taker.join().unwrap()))
+        let in_use_after_update = wall.in_use(A);
+        let admitted: u32 = others
+            .map(|other| u32::from(other.join().unwrap()))
             .iter()
             .sum();
-        assert_eq!(wall.in_use(A), taken);
-        assert!(taken <= at_the_change.max(1));
-        assert!(taken >= 1);
+        assert_eq!(wall.in_use(A), admitted);
+        assert!(admitted <= in_use_after_update.max(1));
+        assert!(admitted >= 1);
     });
 }
 
-/// Guarantee: what stays within it is never turned away, whatever the others do.
+/// A request within its class's guarantee is admitted, whatever other classes borrow.
 #[test]
-fn a_guaranteed_class_is_never_turned_away() {
+fn guaranteed_permit_is_never_rejected() {
     three_threads(|| {
         let wall = wall(2, Share::at_least(1), Share::at_most(2));
-        let borrowers = [0, 1].map(|_| spawn(&wall, |wall| keep(wall, B).is_ok()));
-        keep(&wall, A).unwrap();
+        let borrowers = [0, 1].map(|_| spawn(&wall, |wall| admit_and_keep(wall, B).is_ok()));
+        admit_and_keep(&wall, A).unwrap();
         let borrowed = borrowers.map(|borrower| borrower.join().unwrap());
         assert!(borrowed[0] ^ borrowed[1]);
     });
 }
 
-/// Guarantee: it is kept through changes that keep it, and its curve does not touch it.
+/// A guarantee holds during updates that keep it, and the class's curve never sheds within it.
 #[test]
-fn a_guarantee_outlives_changes_and_curves() {
-    two_changes(|| {
-        let shed = |capacity, share| {
-            let a = A.rule(share).shed(Curve::ALWAYS);
-            Rules::new(capacity, &[a, B.rule(Share::at_most(2))])
-        };
-        let wall = Arc::new(Floodwall::from_rules(shed(2, Share::exactly(1))));
-        let setter = spawn(&wall, move |wall| {
+fn guarantee_holds_across_updates_and_curves() {
+    two_updates(|| {
+        let always_shed = |capacity, share| rules_with_curve(capacity, share, Curve::ALWAYS);
+        let wall = Arc::new(Floodwall::from_rules(always_shed(2, Share::exactly(1))));
+        let updater = spawn(&wall, move |wall| {
             kick();
-            wall.set_rules(shed(3, Share::between(1, 2)));
+            wall.set_rules(always_shed(3, Share::between(1, 2)));
             kick();
-            wall.set_rules(shed(1, Share::exactly(1)));
+            wall.set_rules(always_shed(1, Share::exactly(1)));
         });
-        keep(&wall, A).unwrap();
-        setter.join().unwrap();
+        admit_and_keep(&wall, A).unwrap();
+        updater.join().unwrap();
     });
 }
 
-/// Guarantee: another class above its lowered cap stops nobody from using one while a thread is free.
+/// A guaranteed request is admitted if a permit is free, even if another class is above its lowered cap.
 #[test]
-fn a_guarantee_holds_while_others_drain() {
+fn guarantee_holds_while_another_class_drains() {
     two_threads(|| {
         let wall = wall(3, Share::at_least(1), Share::at_most(2));
-        keep(&wall, B).unwrap();
-        keep(&wall, B).unwrap();
-        let setter = spawn(&wall, |wall| {
+        admit_and_keep(&wall, B).unwrap();
+        admit_and_keep(&wall, B).unwrap();
+        let updater = spawn(&wall, |wall| {
             kick();
             wall.set_rules(rules(3, Share::exactly(2), Share::at_most(0)));
         });
-        keep(&wall, A).unwrap();
-        setter.join().unwrap();
+        admit_and_keep(&wall, A).unwrap();
+        updater.join().unwrap();
     });
 }
 
-/// Curve: no admission borrows past it, the losers of a race neither.
+/// An admission that retries after a lost race applies the curve to the new utilization.
 #[test]
-fn no_admission_borrows_past_the_curve() {
+fn concurrent_admissions_never_borrow_past_curve() {
     two_threads(|| {
-        let a = A.rule(Share::at_most(2)).shed(Curve::step(0.5));
-        let wall = Arc::new(Floodwall::<Kind>::new(2, &[a, B.rule(Share::at_most(2))]));
-        let other = spawn(&wall, |wall| borrow(wall).is_ok());
-        let mine = borrow(&wall).is_ok();
-        // The first finds the wall empty; the second finds it half used, and is shed.
-        assert!(mine ^ other.join().unwrap());
+        let rules = rules_with_curve(2, Share::at_most(2), Curve::step(0.5));
+        let wall = Arc::new(Floodwall::from_rules(rules));
+        let other = spawn(&wall, |wall| borrow_and_keep(wall).is_ok());
+        let own = borrow_and_keep(&wall).is_ok();
+        // The first request sees utilization 0 and is admitted; the second sees 0.5 and is shed.
+        assert!(own ^ other.join().unwrap());
     });
 }
 
-/// Exact: shares and curves change as one. Neither of these rules admits; the shares of one with the
-/// curve of the other would.
+/// An update replaces shares and curves at once. Neither of the rules here admits; the shares of one with
+/// the curve of the other would.
 #[test]
-fn shares_and_curves_change_as_one() {
+fn shares_and_curves_update_atomically() {
     two_threads(|| {
-        let curved = |cap, curve| {
-            let a = A.rule(Share::at_most(cap)).shed(curve);
-            Rules::new(2, &[a, B.rule(Share::at_most(2))])
-        };
-        let wall = Arc::new(Floodwall::from_rules(curved(2, Curve::ALWAYS)));
-        let setter = spawn(&wall, move |wall| {
+        let rules = |cap, curve| rules_with_curve(2, Share::at_most(cap), curve);
+        let wall = Arc::new(Floodwall::from_rules(rules(2, Curve::ALWAYS)));
+        let updater = spawn(&wall, move |wall| {
             kick();
-            wall.set_rules(curved(0, Curve::NEVER));
+            wall.set_rules(rules(0, Curve::NEVER));
         });
-        assert!(borrow(&wall).is_err());
-        setter.join().unwrap();
+        assert!(borrow_and_keep(&wall).is_err());
+        updater.join().unwrap();
     });
 }
 
-/// Honest rejection: nobody is shed by a curve that is newer than what it is asked about. The wall is
-/// empty before the curve that sheds when half is used.
+/// A request is shed by the curve of the epoch whose utilization it saw. The wall is empty before the
+/// update to the curve that sheds at 0.5.
 #[test]
-fn a_shed_is_a_judgement_of_one_epoch() {
-    two_changes(|| {
-        let curved = |curve| {
-            let a = A.rule(Share::at_most(2)).shed(curve);
-            Rules::new(2, &[a, B.rule(Share::at_most(2))])
-        };
-        let wall = Arc::new(Floodwall::from_rules(curved(Curve::NEVER)));
+fn shed_uses_curve_of_one_epoch() {
+    two_updates(|| {
+        let rules = |curve| rules_with_curve(2, Share::at_most(2), curve);
+        let wall = Arc::new(Floodwall::from_rules(rules(Curve::NEVER)));
         let permit = wall.admit_owned(B).unwrap();
-        let setter = spawn(&wall, move |wall| {
+        let updater = spawn(&wall, move |wall| {
             kick();
             drop(permit);
-            wall.set_rules(curved(Curve::step(0.9)));
+            wall.set_rules(rules(Curve::step(0.9)));
             kick();
-            wall.set_rules(curved(Curve::step(0.5)));
+            wall.set_rules(rules(Curve::step(0.5)));
         });
-        borrow(&wall).unwrap();
-        setter.join().unwrap();
+        borrow_and_keep(&wall).unwrap();
+        updater.join().unwrap();
     });
 }
 
-/// Curve: whoever loses a race is decided by the draw that it had, and takes no other.
+/// An admission that retries after a lost race keeps its sample.
 #[test]
-fn an_admission_takes_one_draw() {
+fn admission_retries_with_same_sample() {
     two_threads(|| {
         let a = A.rule(Share::at_most(3)).shed(Curve::ALWAYS.capped(0.5));
         let wall = Arc::new(Floodwall::<Kind>::new(3, &[a, B.rule(Share::at_most(3))]));
-        // The first draw is 0.5625; the second, 0.1805, would shed.
+        // The first sample is 0.5625, which admits. The second is 0.1805, which would shed.
         let permit = wall.admit_owned(B).unwrap();
         let other = spawn(&wall, move |_| {
             kick();
             drop(permit);
         });
-        keep(&wall, A).unwrap();
+        admit_and_keep(&wall, A).unwrap();
         other.join().unwrap();
     });
 }
 
-/// Curve: none borrows by an old curve after the change has returned.
+/// After `set_rules` returns, no request borrows by the old curve.
 #[test]
-fn a_changed_curve_holds_when_it_returns() {
+fn no_borrow_by_old_curve_after_update_returns() {
     two_threads(|| {
-        let curve = |curve| {
-            let a = A.rule(Share::at_most(2)).shed(curve);
-            Rules::new(2, &[a, B.rule(Share::at_most(2))])
-        };
-        let wall = Arc::new(Floodwall::from_rules(curve(Curve::NEVER)));
-        let borrower = spawn(&wall, |wall| borrow(wall).is_ok());
+        let rules = |curve| rules_with_curve(2, Share::at_most(2), curve);
+        let wall = Arc::new(Floodwall::from_rules(rules(Curve::NEVER)));
+        let borrower = spawn(&wall, |wall| borrow_and_keep(wall).is_ok());
         kick();
-        wall.set_rules(curve(Curve::ALWAYS));
-        let at_the_change = wall.in_use(A);
+        wall.set_rules(rules(Curve::ALWAYS));
+        let in_use_after_update = wall.in_use(A);
         let borrowed = borrower.join().unwrap();
-        assert_eq!(u32::from(borrowed), at_the_change);
+        assert_eq!(u32::from(borrowed), in_use_after_update);
     });
 }
 
-/// Hand-over: what precedes a change is visible to those that it lets in.
+/// Writes before a `set_capacity` are visible to the admissions that it allows.
 #[test]
-fn a_change_is_visible_to_those_it_lets_in() {
+fn raising_capacity_happens_before_admission_it_allows() {
     two_threads(|| {
         let wall = wall(0, Share::at_most(1), Share::at_most(1));
         let data = Arc::new(Data::new());
         let other = {
             let data = Arc::clone(&data);
             spawn(&wall, move |wall| {
-                if keep(wall, A).is_ok() {
+                if admit_and_keep(wall, A).is_ok() {
                     assert_eq!(data.read(), 1);
                 }
             })
@@ -381,9 +377,9 @@ fn a_change_is_visible_to_those_it_lets_in() {
     });
 }
 
-/// Hand-over: a drain that is seen happens-after the permits.
+/// Work under a permit happens-before a snapshot that no longer counts the permit.
 #[test]
-fn a_drain_that_is_seen_is_over() {
+fn observed_drain_happens_after_release() {
     two_threads(|| {
         let wall = wall(1, Share::at_most(1), Share::at_most(1));
         let data = Arc::new(Data::new());
@@ -402,9 +398,9 @@ fn a_drain_that_is_seen_is_over() {
     });
 }
 
-/// Closing: once it returns, everything is turned away, and what is out comes back once.
+/// After `set_capacity(0)` returns, every request is rejected, and each permit is released exactly once.
 #[test]
-fn a_closed_wall_admits_nothing_and_loses_nothing() {
+fn closed_wall_admits_nothing_and_loses_no_permit() {
     two_threads(|| {
         let wall = wall(2, Share::exactly(1), Share::at_most(1));
         let worker = spawn(&wall, |wall| {
@@ -426,10 +422,9 @@ fn a_closed_wall_admits_nothing_and_loses_nothing() {
     });
 }
 
-/// Changes are serialised: each builds on the one before, and the rules that are read are those
-/// that admissions are judged by.
+/// Each update builds on the previous one, and `rules()` returns the rules that admissions use.
 #[test]
-fn changes_build_on_each_other() {
+fn concurrent_updates_are_serialized() {
     two_threads(|| {
         let wall = wall(2, Share::exactly(1), Share::at_most(1));
         let other = spawn(&wall, |wall| {
@@ -439,29 +434,29 @@ fn changes_build_on_each_other() {
         kick();
         wall.set_capacity(4).unwrap();
         other.join().unwrap();
-        let now = wall.rules();
-        // Whoever came last: the share is the other's, the capacity its own or mine.
-        assert_eq!(now.share(A), Share::exactly(2));
-        assert!([3, 4].contains(&now.capacity()));
-        assert_eq!(wall.capacity(), now.capacity());
+        let rules = wall.rules();
+        // `set_capacity` keeps the shares; `set_rules` replaces both.
+        assert_eq!(rules.share(A), Share::exactly(2));
+        assert!([3, 4].contains(&rules.capacity()));
+        assert_eq!(wall.capacity(), rules.capacity());
         assert_eq!(wall.snapshot().classes()[0].guarantee, 2);
     });
 }
 
-/// One coherent picture: limits and curves of one instant. Only the last of these rules sheds.
+/// A snapshot shows limits and curves of one epoch. Only the last of the rules here sheds.
 #[test]
-fn a_snapshot_is_of_one_epoch() {
-    two_changes(|| {
-        let at = |capacity, curve| {
+fn snapshot_shows_one_epoch() {
+    two_updates(|| {
+        let rules = |capacity, curve| {
             let b = B.rule(Share::at_most(1)).shed(curve);
             Rules::new(capacity, &[A.rule(Share::at_most(capacity)), b])
         };
-        let wall = Arc::new(Floodwall::from_rules(at(1, Curve::NEVER)));
-        let setter = spawn(&wall, move |wall| {
+        let wall = Arc::new(Floodwall::from_rules(rules(1, Curve::NEVER)));
+        let updater = spawn(&wall, move |wall| {
             kick();
-            wall.set_rules(at(2, Curve::NEVER));
+            wall.set_rules(rules(2, Curve::NEVER));
             kick();
-            wall.set_rules(at(3, Curve::ALWAYS));
+            wall.set_rules(rules(3, Curve::ALWAYS));
         });
         kick();
         let snapshot = wall.snapshot();
@@ -470,6 +465,6 @@ fn a_snapshot_is_of_one_epoch() {
         };
         assert_eq!(a.cap, snapshot.capacity);
         assert_eq!(b.reject_probability == 1.0, snapshot.capacity == 3);
-        setter.join().unwrap();
+        updater.join().unwrap();
     });
 }

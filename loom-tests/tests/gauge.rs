@@ -1,54 +1,54 @@
-//! Models of `Gauge`: one promise each, under every interleaving.
+//! Models of `Gauge`.
 
 mod common;
 
 use std::sync::Arc;
 
-use common::{Data, kick, three_threads, two_threads};
+use common::{Data, Signal, kick, three_threads, two_threads};
 use floodwall::Gauge;
 use loom::thread;
 
-/// Hand-over: whoever sees the count go down sees what was done while it was up.
+/// Work done while a thread is active happens-before an `active()` that no longer counts it.
 #[test]
-fn a_drain_that_is_seen_is_over() {
+fn observed_drain_happens_after_work() {
     two_threads(|| {
-        let pool = Arc::new((Gauge::new(2), Data::new(), common::Signal::new()));
+        let shared = Arc::new((Gauge::new(2), Data::new(), Signal::new()));
         let worker = {
-            let pool = Arc::clone(&pool);
+            let shared = Arc::clone(&shared);
             thread::spawn(move || {
                 kick();
-                let _active = pool.0.enter();
-                pool.2.send();
-                pool.1.write();
+                let _guard = shared.0.enter();
+                shared.2.send();
+                shared.1.write();
             })
         };
         kick();
-        if pool.2.was_sent() && pool.0.active() == 0 {
-            assert_eq!(pool.1.read(), 1);
+        if shared.2.was_sent() && shared.0.active() == 0 {
+            assert_eq!(shared.1.read(), 1);
         }
         worker.join().unwrap();
     });
 }
 
-/// Nothing lost: whoever enters counts once, and once less when it leaves.
+/// `active()` counts each guard once until it is dropped.
 #[test]
-fn the_count_is_exact() {
+fn active_count_is_exact() {
     three_threads(|| {
-        let pool = Arc::new(Gauge::new(2));
+        let gauge = Arc::new(Gauge::new(2));
         let workers = [0, 1].map(|_| {
-            let pool = Arc::clone(&pool);
+            let gauge = Arc::clone(&gauge);
             thread::spawn(move || {
                 kick();
-                let _active = pool.enter();
-                assert!((1..=2).contains(&pool.active()));
+                let _guard = gauge.enter();
+                assert!((1..=2).contains(&gauge.active()));
             })
         });
         kick();
-        assert!(pool.active() <= 2);
+        assert!(gauge.active() <= 2);
         for worker in workers {
             worker.join().unwrap();
         }
-        assert_eq!(pool.active(), 0);
-        assert!((1..=2).contains(&pool.peak()));
+        assert_eq!(gauge.active(), 0);
+        assert!((1..=2).contains(&gauge.peak()));
     });
 }

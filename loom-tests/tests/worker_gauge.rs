@@ -1,4 +1,4 @@
-//! Models of `WorkerGauge`: one promise each, under every interleaving.
+//! Models of `WorkerGauge`.
 
 mod common;
 
@@ -9,143 +9,143 @@ use common::{Data, Signal, kick, two_threads};
 use floodwall::WorkerGauge;
 use loom::thread;
 
-/// One is always active, if not always at the same place: no less is counted, though at each look at a
-/// place nobody may be there.
+/// At least one worker is active at every instant, and `active()` never returns less, even if each slot
+/// is idle at the instant it is read.
 #[test]
-fn who_is_active_is_counted_while_others_enter_and_leave() {
+fn active_counts_concurrent_transitions() {
     two_threads(|| {
-        let pool = Arc::new((WorkerGauge::<2>::new(2), Signal::new()));
+        let shared = Arc::new((WorkerGauge::<2>::new(2), Signal::new()));
         let workers = {
-            let pool = Arc::clone(&pool);
+            let shared = Arc::clone(&shared);
             thread::spawn(move || {
-                let [mut one, mut other] = [(); 2].map(|()| pool.0.register().unwrap());
-                let at_other = other.enter();
-                pool.1.send();
-                let at_one = one.enter();
-                drop(at_other);
-                let at_other = other.enter();
-                drop(at_one);
-                forget(one.enter());
-                drop(at_other);
-                forget(one);
+                let [mut first, mut second] = [(); 2].map(|()| shared.0.register().unwrap());
+                let second_guard = second.enter();
+                shared.1.send();
+                let first_guard = first.enter();
+                drop(second_guard);
+                let second_guard = second.enter();
+                drop(first_guard);
+                forget(first.enter());
+                drop(second_guard);
+                forget(first);
             })
         };
         kick();
-        if pool.1.was_sent() {
+        if shared.1.was_sent() {
             kick();
-            assert!((1..=2).contains(&pool.0.active()));
+            assert!((1..=2).contains(&shared.0.active()));
         }
         workers.join().unwrap();
-        assert_eq!(pool.0.active(), 1);
+        assert_eq!(shared.0.active(), 1);
     });
 }
 
-/// The same, where one enters and another leaves, and whoever looks has had the place that was left.
+/// The same, and the reading thread has itself registered in the slot that an active worker released.
 #[test]
-fn who_is_active_is_counted_though_a_place_was_handed_on() {
+fn active_counts_across_slot_reuse() {
     two_threads(|| {
-        let pool = Arc::new((WorkerGauge::<3>::new(3), Signal::new()));
+        let shared = Arc::new((WorkerGauge::<3>::new(3), Signal::new()));
         let workers = {
-            let pool = Arc::clone(&pool);
+            let shared = Arc::clone(&shared);
             thread::spawn(move || {
-                let [mut one, mut other] = [(); 2].map(|()| pool.0.register().unwrap());
-                let active = one.enter();
-                pool.1.send();
+                let [mut first, mut second] = [(); 2].map(|()| shared.0.register().unwrap());
+                let guard = first.enter();
+                shared.1.send();
                 kick();
-                forget(other.enter());
-                drop(active);
+                forget(second.enter());
+                drop(guard);
                 kick();
-                drop(one);
-                forget(other);
+                drop(first);
+                forget(second);
             })
         };
         kick();
-        if pool.1.was_sent() {
+        if shared.1.was_sent() {
             kick();
-            drop(pool.0.register().unwrap());
+            drop(shared.0.register().unwrap());
             kick();
-            assert!((1..=2).contains(&pool.0.active()));
+            assert!((1..=2).contains(&shared.0.active()));
         }
         workers.join().unwrap();
     });
 }
 
-/// Hand-over: whoever sees the count go down sees what was done while it was up.
+/// Work done while a worker is active happens-before an `active()` that no longer counts it.
 #[test]
-fn a_drain_that_is_seen_is_over() {
+fn observed_drain_happens_after_work() {
     two_threads(|| {
-        let pool = Arc::new((WorkerGauge::<1>::new(1), Data::new(), Signal::new()));
+        let shared = Arc::new((WorkerGauge::<1>::new(1), Data::new(), Signal::new()));
         let worker = {
-            let pool = Arc::clone(&pool);
+            let shared = Arc::clone(&shared);
             thread::spawn(move || {
-                let mut worker = pool.0.register().unwrap();
+                let mut worker = shared.0.register().unwrap();
                 kick();
-                let _active = worker.enter();
-                pool.2.send();
-                pool.1.write();
+                let _guard = worker.enter();
+                shared.2.send();
+                shared.1.write();
             })
         };
         kick();
-        if pool.2.was_sent() && pool.0.active() == 0 {
-            assert_eq!(pool.1.read(), 1);
+        if shared.2.was_sent() && shared.0.active() == 0 {
+            assert_eq!(shared.1.read(), 1);
         }
         worker.join().unwrap();
     });
 }
 
-/// The same, where whoever looks has had the place meanwhile.
+/// The same, and the reading thread may have registered in the worker's slot in between.
 #[test]
-fn a_drain_that_is_seen_is_over_though_a_place_was_handed_on() {
+fn observed_drain_happens_after_work_across_slot_reuse() {
     two_threads(|| {
-        let pool = Arc::new((WorkerGauge::<2>::new(2), Data::new(), Signal::new()));
+        let shared = Arc::new((WorkerGauge::<2>::new(2), Data::new(), Signal::new()));
         let worker = {
-            let pool = Arc::clone(&pool);
+            let shared = Arc::clone(&shared);
             thread::spawn(move || {
-                let mut worker = pool.0.register().unwrap();
+                let mut worker = shared.0.register().unwrap();
                 kick();
-                let active = worker.enter();
-                pool.2.send();
-                pool.1.write();
-                drop(active);
+                let guard = worker.enter();
+                shared.2.send();
+                shared.1.write();
+                drop(guard);
                 kick();
                 drop(worker);
             })
         };
         kick();
-        if pool.2.was_sent() {
+        if shared.2.was_sent() {
             kick();
-            drop(pool.0.register().unwrap());
+            drop(shared.0.register().unwrap());
             kick();
-            if pool.0.active() == 0 {
-                assert_eq!(pool.1.read(), 1);
+            if shared.0.active() == 0 {
+                assert_eq!(shared.1.read(), 1);
             }
         }
         worker.join().unwrap();
     });
 }
 
-/// Nothing lost: a place is handed on with what was counted there, and has one worker at a time.
+/// A slot has one worker at a time, and the next worker continues its count.
 #[test]
-fn a_place_that_is_left_is_handed_on_whole() {
+fn reused_slot_keeps_its_count_and_has_one_worker() {
     two_threads(|| {
-        let pool: &'static WorkerGauge<2> = Box::leak(Box::new(WorkerGauge::new(2)));
-        let mut first = pool.register().unwrap();
+        let gauge: &'static WorkerGauge<2> = Box::leak(Box::new(WorkerGauge::new(2)));
+        let mut first = gauge.register().unwrap();
         let other = thread::spawn(move || {
             kick();
             drop(first.enter());
             kick();
             drop(first);
             kick();
-            let mut again = pool.register().unwrap();
+            let mut again = gauge.register().unwrap();
             kick();
             forget(again.enter());
             forget(again);
         });
         kick();
-        let mut mine = pool.register().unwrap();
+        let mut own = gauge.register().unwrap();
         kick();
-        let _active = mine.enter();
+        let _guard = own.enter();
         other.join().unwrap();
-        assert_eq!(pool.active(), 2);
+        assert_eq!(gauge.active(), 2);
     });
 }

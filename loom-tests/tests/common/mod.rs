@@ -1,8 +1,8 @@
-//! What every model needs: bounds, a kick, and data that a permit guards.
+//! Exploration bounds, the kick, and data whose accesses loom checks for races.
 #![allow(
     dead_code,
     unreachable_pub,
-    reason = "each file of models includes it, and needs a part"
+    reason = "every model file includes this module and uses a part of it"
 )]
 
 use loom::cell::UnsafeCell;
@@ -13,15 +13,14 @@ pub fn two_threads(model: impl Fn() + Sync + Send + 'static) {
     check(None, model);
 }
 
-/// Explores every schedule of three threads that takes the turn from a thread which could have gone
-/// on three times at most.
+/// Explores every schedule of three threads with at most three preemptions.
 pub fn three_threads(model: impl Fn() + Sync + Send + 'static) {
     check(Some(3), model);
 }
 
-/// Explores every schedule of two threads, one of which changes the rules twice, that takes the turn
-/// from a thread which could have gone on four times at most. More would cost minutes.
-pub fn two_changes(model: impl Fn() + Sync + Send + 'static) {
+/// Explores every schedule with at most four preemptions of two threads, one of which updates the rules
+/// twice. A higher bound takes minutes.
+pub fn two_updates(model: impl Fn() + Sync + Send + 'static) {
     check(Some(4), model);
 }
 
@@ -29,15 +28,17 @@ fn check(preemptions: Option<usize>, model: impl Fn() + Sync + Send + 'static) {
     let mut builder = loom::model::Builder::new();
     builder.preemption_bound = preemptions;
     builder.check(move || {
-        // Loom's statics hand over what their maker did before: this one is made before anything.
+        // The first access to a loom static orders its later users after the thread that created it.
+        // Created here, before any spawn, the kick adds no order to the model.
         kick();
         model();
     });
 }
 
-/// Begins every modelled call. Loom remembers one last access per atomic, so that a load which is
-/// followed by a read-modify-write of the same cell hides schedules; a read-modify-write of another
-/// cell that all share brings them back.
+/// Begins every modelled call with a read-modify-write on one shared atomic.
+///
+/// Loom keeps one last access per atomic, so a load followed by a read-modify-write of the same cell
+/// hides schedules. The kick restores them.
 pub fn kick() {
     loom::lazy_static! {
         static ref KICK: AtomicUsize = AtomicUsize::new(0);
@@ -45,11 +46,10 @@ pub fn kick() {
     KICK.fetch_add(1, Ordering::Relaxed);
 }
 
-/// Data that only a permit's holder touches, or that precedes something: loom reports whoever
-/// touches it without an order to those who did before.
+/// Unsynchronized data. Loom reports an access that is not ordered after every conflicting access.
 pub struct Data(UnsafeCell<u32>);
 
-// SAFETY: loom finds out whether it is shared soundly: that is what it is for.
+// SAFETY: loom checks every access for races and fails the model on one.
 unsafe impl Sync for Data {}
 
 impl Data {
@@ -57,18 +57,20 @@ impl Data {
         Data(UnsafeCell::new(0))
     }
 
+    /// Increments the value.
     pub fn write(&self) {
-        // SAFETY: loom checks that nobody else has the data at the same time.
+        // SAFETY: loom fails the model if another access is concurrent.
         self.0.with_mut(|data| unsafe { *data += 1 });
     }
 
+    /// Returns the number of writes.
     pub fn read(&self) -> u32 {
-        // SAFETY: as in `write`.
+        // SAFETY: loom fails the model if a write is concurrent.
         self.0.with(|data| unsafe { *data })
     }
 }
 
-/// Tells another thread that something has happened.
+/// A flag that one thread sets with Release and another reads with Acquire.
 pub struct Signal(AtomicBool);
 
 impl Signal {
