@@ -16,6 +16,7 @@ mod picture;
 mod play;
 mod report;
 mod server;
+#[path = "../../tests/theory/mod.rs"]
 mod theory;
 mod traffic;
 
