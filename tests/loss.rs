@@ -1,15 +1,14 @@
 //! Loss systems: the wall under Poisson traffic, against exact theory.
 //!
-//! A discrete-event simulation in virtual time drives the public interface and holds its permits as
-//! long as requests stay. The share of each class that is admitted has to be what theory says
-//! (`theory.rs`, which states the rule a second time and never calls the library): Erlang's B
-//! formula for classes of their own, the product form for any shares, the birth-death chain for a
-//! curve on a shared pool, and the whole Markov chain for guarantees, caps and curves together.
+//! A discrete-event simulation in virtual time calls the public interface and holds each permit for
+//! the holding time of its request. The share of each class that is admitted must match theory
+//! (`theory/mod.rs`, which never calls the library): Erlang's B formula for exact shares, the product
+//! form for any shares, the birth-death chain for curves on a shared pool, and the whole Markov chain
+//! for guarantees, caps and curves together.
 //!
-//! What a single decision does is for the unit and property tests, what threads do to one another
-//! for loom; here is what all decisions together come to, which is what a server's owner sees.
+//! Unit and property tests check single decisions, and loom checks interleavings. These tests check
+//! the shares that all decisions together amount to.
 
-#[path = "../examples/kakaotalk/theory.rs"]
 mod theory;
 
 use std::collections::BTreeMap;
@@ -20,18 +19,19 @@ use rand::distr::Distribution;
 use rand::rngs::Xoshiro256PlusPlus;
 use rand::{RngExt, SeedableRng};
 use rand_distr::{Exp, Exp1};
+use theory::spec::ClassRule;
 use theory::{Ramp, Stream, birth_death, chain, erlang_b, product_form};
 
 type Random = Xoshiro256PlusPlus;
 
 const BATCHES: usize = 40;
 const REQUESTS_PER_BATCH: f64 = 30_000.0;
-/// In mean stays: so long that a batch hardly remembers the one before, and that losses which come
-/// rarely, and then many together, come in many batches.
+/// In mean holding times. Batches are nearly independent, and rare bursts of losses are spread over
+/// many of them.
 const SHORTEST_BATCH: f64 = 250.0;
 
 #[test]
-fn theory_says_what_the_design_says() {
+fn theory_reproduces_the_designs_percentages() {
     fn assert_percent<const COUNT: usize>(shares: &[f64], expected: [&str; COUNT]) {
         let shown: Vec<_> = shares.iter().map(|x| format!("{:.1}", x * 100.0)).collect();
         assert_eq!(shown, expected);
@@ -57,35 +57,36 @@ fn theory_says_what_the_design_says() {
         ["19.9", "99.8"],
         ["19.9", "5.0"],
     ]) {
-        let wall = the_designs_wall(message, login);
+        let wall = incident_wall(message, login);
         assert_percent(&chain(CAPACITY, &wall), expected);
     }
-    let control = unshed(the_designs_wall(40.0, 400.0));
+    let control = without_curves(incident_wall(40.0, 400.0));
     assert_percent(&product_form(CAPACITY, &control), ["98.2", "12.5"]);
 }
 
 #[test]
-fn theories_agree_where_they_overlap() {
-    let same = |one: Vec<f64>, other: Vec<f64>| {
-        for (one, other) in one.iter().zip(&other) {
-            assert!((one - other).abs() < 1e-9, "{one} is not {other}");
+fn overlapping_theories_agree() {
+    let assert_same = |left: Vec<f64>, right: Vec<f64>| {
+        for (left, right) in left.iter().zip(&right) {
+            assert!((left - right).abs() < 1e-9, "{left} is not {right}");
         }
     };
     let mut random = Random::seed_from_u64(1);
     for _ in 0..10 {
         let (capacity, mut streams) = any_system::<3>(&mut random, 1..=12);
-        streams = unshed(streams);
-        same(chain(capacity, &streams), product_form(capacity, &streams));
+        streams = without_curves(streams);
+        assert_same(chain(capacity, &streams), product_form(capacity, &streams));
         streams = streams.map(|s| Stream::new(s.load, 0..=capacity, any_ramp(&mut random)));
-        same(chain(capacity, &streams), birth_death(capacity, &streams));
-        let Stream { load, cap, .. } = streams[0];
-        let alone = [Stream::new(load, cap..=cap, Ramp::NEVER)];
-        same(product_form(cap, &alone), vec![erlang_b(load, cap)]);
+        assert_same(chain(capacity, &streams), birth_death(capacity, &streams));
+        let load = streams[0].load;
+        let servers = streams[0].rule.cap as usize;
+        let alone = [Stream::new(load, servers..=servers, Ramp::NEVER)];
+        assert_same(product_form(servers, &alone), vec![erlang_b(load, servers)]);
     }
 }
 
 #[test]
-fn exact_shares_lose_by_erlangs_formula() {
+fn exact_shares_follow_erlang_b() {
     let mut random = Random::seed_from_u64(2);
     for _ in 0..4 {
         let streams: [_; 3] = std::array::from_fn(|_| {
@@ -93,43 +94,43 @@ fn exact_shares_lose_by_erlangs_formula() {
             let load = servers as f64 * random.random_range(0.3..3.0);
             Stream::new(load, servers..=servers, Ramp::NEVER)
         });
-        let capacity = streams.iter().map(|s| s.cap).sum();
-        let exact = streams.map(|s| erlang_b(s.load, s.cap));
-        Run::new(capacity, streams).agrees_with(&exact, &mut random);
+        let capacity = streams.iter().map(|s| s.rule.cap as usize).sum();
+        let exact = streams.map(|s| erlang_b(s.load, s.rule.cap as usize));
+        Run::new(capacity, streams).assert_matches(&exact, &mut random);
     }
 }
 
-/// Erlang's formula asks of the stays no more than their mean, and neither does the product form.
+/// Erlang's formula and the product form depend on the mean holding time only.
 #[test]
-fn how_stays_are_spread_does_not_matter() {
+fn losses_do_not_depend_on_the_holding_time_distribution() {
     let mut random = Random::seed_from_u64(3);
-    for stay in [Stay::Constant, Stay::FewLongOnes] {
+    for holding in [Holding::Constant, Holding::Hyperexponential] {
         let servers = random.random_range(1..=30);
         let load = servers as f64 * random.random_range(0.8..1.5);
         let run = Run {
-            stay,
+            holding,
             ..Run::new(servers, [Stream::new(load, servers..=servers, Ramp::NEVER)])
         };
-        run.agrees_with(&[erlang_b(load, servers)], &mut random);
+        run.assert_matches(&[erlang_b(load, servers)], &mut random);
 
         let (capacity, mut streams) = any_system::<2>(&mut random, 5..=40);
-        streams = unshed(streams);
+        streams = without_curves(streams);
         let run = Run {
-            stay,
+            holding,
             ..Run::new(capacity, streams)
         };
-        run.agrees_with(&product_form(capacity, &streams), &mut random);
+        run.assert_matches(&product_form(capacity, &streams), &mut random);
     }
 }
 
 #[test]
-fn any_shares_lose_by_the_product_form() {
+fn arbitrary_shares_follow_the_product_form() {
     fn of_classes<const COUNT: usize>(random: &mut Random, times: usize, largest: usize) {
         for _ in 0..times {
             let (capacity, streams) = any_system::<COUNT>(random, 1..=largest);
-            let streams = unshed(streams);
+            let streams = without_curves(streams);
             let exact = product_form(capacity, &streams);
-            Run::new(capacity, streams).agrees_with(&exact, random);
+            Run::new(capacity, streams).assert_matches(&exact, random);
         }
     }
     let mut random = Random::seed_from_u64(4);
@@ -140,7 +141,7 @@ fn any_shares_lose_by_the_product_form() {
 }
 
 #[test]
-fn a_curve_on_a_shared_pool_is_a_birth_death_chain() {
+fn curves_on_a_shared_pool_follow_the_birth_death_chain() {
     let mut random = Random::seed_from_u64(5);
     for _ in 0..8 {
         let capacity = random.random_range(1..=120);
@@ -149,17 +150,17 @@ fn a_curve_on_a_shared_pool_is_a_birth_death_chain() {
             Stream::new(load, 0..=capacity, any_ramp(&mut random))
         });
         let exact = birth_death(capacity, &streams);
-        Run::new(capacity, streams).agrees_with(&exact, &mut random);
+        Run::new(capacity, streams).assert_matches(&exact, &mut random);
     }
 }
 
 #[test]
-fn a_whole_wall_is_its_markov_chain() {
+fn guarantees_caps_and_curves_follow_the_markov_chain() {
     fn of_classes<const COUNT: usize>(random: &mut Random, times: usize, largest: usize) {
         for _ in 0..times {
             let (capacity, streams) = any_system::<COUNT>(random, 1..=largest);
             let exact = chain(capacity, &streams);
-            Run::new(capacity, streams).agrees_with(&exact, random);
+            Run::new(capacity, streams).assert_matches(&exact, random);
         }
     }
     let mut random = Random::seed_from_u64(6);
@@ -169,29 +170,30 @@ fn a_whole_wall_is_its_markov_chain() {
 }
 
 #[test]
-fn the_designs_wall_stands_in_every_incident() {
+fn incident_wall_matches_theory_in_every_incident() {
     let mut random = Random::seed_from_u64(7);
     for (message, login) in INCIDENTS {
-        let streams = the_designs_wall(message, login);
+        let streams = incident_wall(message, login);
         let exact = chain(CAPACITY, &streams);
-        Run::new(CAPACITY, streams).agrees_with(&exact, &mut random);
+        Run::new(CAPACITY, streams).assert_matches(&exact, &mut random);
     }
 }
 
-/// The wall's own draws are evenly spaced, not independent. Where shares hang on how far a pool's
-/// utilization strays, that can move them, by a point or so; here it moves none that would show.
+/// The wall's default samples are evenly spaced, not independent. This can move the admitted shares by
+/// about one percentage point if they depend on fluctuations of the utilization. These systems show no
+/// difference.
 #[test]
-fn the_walls_own_draws_serve_the_incidents_as_well() {
+fn default_samples_match_theory_in_every_incident() {
     fn check<const COUNT: usize>(streams: [Stream; COUNT], exact: &[f64], random: &mut Random) {
         let run = Run {
-            draws: Draws::OfTheWall,
+            samples: Samples::Default,
             ..Run::new(CAPACITY, streams)
         };
-        run.agrees_with(exact, random);
+        run.assert_matches(exact, random);
     }
     let mut random = Random::seed_from_u64(8);
     for (message, login) in INCIDENTS {
-        let streams = the_designs_wall(message, login);
+        let streams = incident_wall(message, login);
         check(streams, &chain(CAPACITY, &streams), &mut random);
         let streams = shedding(message, login);
         check(streams, &birth_death(CAPACITY, &streams), &mut random);
@@ -201,20 +203,20 @@ fn the_walls_own_draws_serve_the_incidents_as_well() {
 
 const CAPACITY: usize = 100;
 
-/// Calm, login storm, message flood, both: loads of messages and logins, in erlangs.
+/// Loads of messages and logins in erlangs: normal load, login storm, message storm, both storms.
 const INCIDENTS: [(f64, f64); 4] = [(40.0, 10.0), (40.0, 400.0), (400.0, 10.0), (400.0, 400.0)];
 
 const SHED: Ramp = Ramp::linear(0.6, 0.8);
 
-/// The wall that answers every incident.
-fn the_designs_wall(message: f64, login: f64) -> [Stream; 2] {
+/// The wall that serves messages in every incident.
+fn incident_wall(message: f64, login: f64) -> [Stream; 2] {
     [
         Stream::new(message, 50..=CAPACITY, Ramp::NEVER),
         Stream::new(login, 20..=50, SHED),
     ]
 }
 
-/// The system of 2017: a shared pool, logins shed.
+/// The system of 2017: a shared pool that sheds logins.
 const fn shedding(message: f64, login: f64) -> [Stream; 2] {
     [
         Stream::new(message, 0..=CAPACITY, Ramp::NEVER),
@@ -222,30 +224,33 @@ const fn shedding(message: f64, login: f64) -> [Stream; 2] {
     ]
 }
 
-/// Messages, wanted logins, and the logins that nobody waits for.
+/// Messages, logins that a user waits for, and background logins.
 const EVIDENCE: [Stream; 3] = [
     Stream::new(40.0, 0..=CAPACITY, Ramp::NEVER),
     Stream::new(20.0, 0..=CAPACITY, Ramp::NEVER),
     Stream::new(380.0, 0..=CAPACITY, SHED),
 ];
 
-fn unshed<const COUNT: usize>(streams: [Stream; COUNT]) -> [Stream; COUNT] {
+fn without_curves<const COUNT: usize>(streams: [Stream; COUNT]) -> [Stream; COUNT] {
     streams.map(|stream| Stream {
-        ramp: Ramp::NEVER,
+        rule: ClassRule {
+            ramp: Ramp::NEVER,
+            ..stream.rule
+        },
         ..stream
     })
 }
 
-/// A wall of any kind, from idle to overrun several times over.
+/// Returns a random wall, from almost idle to several times overloaded.
 fn any_system<const COUNT: usize>(
     random: &mut Random,
     capacities: std::ops::RangeInclusive<usize>,
 ) -> (usize, [Stream; COUNT]) {
     let capacity = random.random_range(capacities);
-    let mut unpromised = capacity;
+    let mut unreserved = capacity;
     let streams = std::array::from_fn(|_| {
-        let guarantee = random.random_range(0..=unpromised) * random.random_range(0..=1);
-        unpromised -= guarantee;
+        let guarantee = random.random_range(0..=unreserved) * random.random_range(0..=1);
+        unreserved -= guarantee;
         let cap = random.random_range(guarantee.max(1)..=capacity + 1);
         let load = capacity as f64 * random.random_range(0.1..2.0_f64) / COUNT as f64;
         Stream::new(load, guarantee..=cap, any_ramp(random))
@@ -253,43 +258,43 @@ fn any_system<const COUNT: usize>(
     (capacity, streams)
 }
 
-/// Ends at hundredths, which a [`Curve`] keeps exactly.
+/// Returns a random ramp. A [`Curve`] represents whole percents exactly.
 fn any_ramp(random: &mut Random) -> Ramp {
     let lo = random.random_range(0..90);
     let hi = random.random_range(lo + 1..=100);
     Ramp {
-        lo: f64::from(lo) / 100.0,
-        hi: f64::from(hi) / 100.0,
+        lo,
+        hi,
         power: if random.random() { 1 } else { 3 },
-        ceiling: f64::from(random.random_range(0..=100)) / 100.0,
+        max: random.random_range(0..=100),
     }
 }
 
-/// What goes through which wall.
+/// A system to simulate.
 #[derive(Clone, Copy, Debug)]
 struct Run<const COUNT: usize> {
     capacity: usize,
     streams: [Stream; COUNT],
-    stay: Stay,
-    draws: Draws,
+    holding: Holding,
+    samples: Samples,
 }
 
-/// How long the admitted stay: 1 in the mean.
+/// The distribution of holding times, with mean 1.
 #[derive(Clone, Copy, Debug)]
-enum Stay {
+enum Holding {
     Exponential,
     Constant,
-    /// One in ten takes half of the time. (Hyperexponential.)
-    FewLongOnes,
+    /// One request in ten accounts for half of the time.
+    Hyperexponential,
 }
 
 #[derive(Clone, Copy, Debug)]
-enum Draws {
+enum Samples {
     Independent,
-    OfTheWall,
+    Default,
 }
 
-/// A class by number.
+/// One of `COUNT` classes, by its index.
 #[derive(Clone, Copy)]
 struct Nth<const COUNT: usize>(usize);
 
@@ -309,12 +314,12 @@ impl<const COUNT: usize> Run<COUNT> {
         Run {
             capacity,
             streams,
-            stay: Stay::Exponential,
-            draws: Draws::Independent,
+            holding: Holding::Exponential,
+            samples: Samples::Independent,
         }
     }
 
-    fn agrees_with(&self, exact: &[f64], random: &mut Random) {
+    fn assert_matches(&self, exact: &[f64], random: &mut Random) {
         assert_eq!(exact.len(), COUNT);
         let batches = self.simulate(random);
         for (class, exact) in exact.iter().enumerate() {
@@ -327,7 +332,7 @@ impl<const COUNT: usize> Run<COUNT> {
         }
     }
 
-    /// What each class counted in each batch, after one batch to warm up.
+    /// Returns the counts of each class in each batch, after one warm-up batch.
     fn simulate(&self, random: &mut Random) -> Vec<[Count; COUNT]> {
         let wall = self.wall();
         let load: f64 = self.streams.iter().map(|s| s.load).sum();
@@ -335,8 +340,8 @@ impl<const COUNT: usize> Run<COUNT> {
         let arrivals = Exp::new(load).expect("loads are positive");
 
         let mut batches = vec![[Count::default(); COUNT]; 1 + BATCHES];
-        // Who is inside, by the time of leaving; the second number tells apart who leaves at once.
-        let mut inside = BTreeMap::new();
+        // Permits by release time. The second number of the key distinguishes equal times.
+        let mut held = BTreeMap::new();
         let mut now = Duration::ZERO;
         for number in 0_u64.. {
             now += Duration::from_secs_f64(arrivals.sample(random));
@@ -344,9 +349,9 @@ impl<const COUNT: usize> Run<COUNT> {
             if batch >= batches.len() {
                 break;
             }
-            while let Some(next) = inside.first_entry() {
-                let &(leaving, _) = next.key();
-                if leaving > now {
+            while let Some(next) = held.first_entry() {
+                let &(release, _) = next.key();
+                if release > now {
                     break;
                 }
                 drop(next.remove());
@@ -354,31 +359,26 @@ impl<const COUNT: usize> Run<COUNT> {
             let class = self.class_of_arrival(random.random_range(0.0..load));
             let count = &mut batches[batch][class];
             count.arrived += 1;
-            if let Ok(permit) = wall.admit_with(Nth(class), self.ask(random)) {
+            if let Ok(permit) = wall.admit_with(Nth(class), self.options(random)) {
                 count.admitted += 1;
-                let stay = Duration::from_secs_f64(self.stay.sample(random));
-                inside.insert((now + stay, number), permit);
+                let holding = Duration::from_secs_f64(self.holding.sample(random));
+                held.insert((now + holding, number), permit);
             }
         }
         batches.split_off(1)
     }
 
     fn wall(&self) -> Floodwall<Nth<COUNT>> {
-        let number = |n: usize| u32::try_from(n).expect("systems are small");
         let rules: [_; COUNT] = std::array::from_fn(|class| {
-            let Stream {
-                guarantee,
-                cap,
-                ramp,
-                ..
-            } = self.streams[class];
-            let share = Share::between(number(guarantee), number(cap));
-            Rule::for_index(class, share).shed(curve(ramp))
+            let rule = self.streams[class].rule;
+            let share = Share::between(rule.guarantee, rule.cap);
+            Rule::for_index(class, share).shed(curve(rule.ramp))
         });
-        Floodwall::from_rules(Rules::new(number(self.capacity), &rules))
+        let capacity = u32::try_from(self.capacity).expect("systems are small");
+        Floodwall::from_rules(Rules::new(capacity, &rules))
     }
 
-    /// Whose a number in `0..load of all` is, if each class owns as much of it as its load.
+    /// Returns the class that owns `number`, if the streams partition `0..total load` by their loads.
     fn class_of_arrival(&self, mut number: f64) -> usize {
         let owns = |stream: &Stream| {
             number -= stream.load;
@@ -387,40 +387,35 @@ impl<const COUNT: usize> Run<COUNT> {
         self.streams.iter().position(owns).unwrap_or(COUNT - 1)
     }
 
-    fn ask(&self, random: &mut Random) -> AdmitOptions {
-        match self.draws {
-            Draws::Independent => AdmitOptions::new().draw(Draw::from(random.random::<u32>())),
-            Draws::OfTheWall => AdmitOptions::new(),
+    fn options(&self, random: &mut Random) -> AdmitOptions {
+        match self.samples {
+            Samples::Independent => AdmitOptions::new().draw(Draw::from(random.random::<u32>())),
+            Samples::Default => AdmitOptions::new(),
         }
     }
 }
 
 fn curve(ramp: Ramp) -> Curve {
-    let Ramp {
-        lo,
-        hi,
-        power,
-        ceiling,
-    } = ramp;
-    let curve = match power {
+    let (lo, hi) = (ramp.lo as f64 / 100.0, ramp.hi as f64 / 100.0);
+    let curve = match ramp.power {
         1 => Curve::linear(lo, hi),
         3 => Curve::cubic(lo, hi),
-        _ => unreachable!("no curve has the power {power}"),
+        power => unreachable!("no curve has the power {power}"),
     };
-    curve.capped(ceiling)
+    curve.capped(ramp.max as f64 / 100.0)
 }
 
-impl Stay {
+impl Holding {
     fn sample(self, random: &mut Random) -> f64 {
         let exponential = |mean: f64, random: &mut Random| {
             let one: f64 = Exp1.sample(random);
             mean * one
         };
         match self {
-            Stay::Exponential => exponential(1.0, random),
-            Stay::Constant => 1.0,
-            Stay::FewLongOnes if random.random_bool(0.1) => exponential(5.0, random),
-            Stay::FewLongOnes => exponential(5.0 / 9.0, random),
+            Holding::Exponential => exponential(1.0, random),
+            Holding::Constant => 1.0,
+            Holding::Hyperexponential if random.random_bool(0.1) => exponential(5.0, random),
+            Holding::Hyperexponential => exponential(5.0 / 9.0, random),
         }
     }
 }
@@ -431,10 +426,11 @@ struct Count {
     admitted: u32,
 }
 
-/// The share admitted, and how far it may be off: five standard errors by the method of batch means
-/// (the ratio of two sums, its error from how far each batch is from that ratio). On top, five
-/// requests and a hundredth of a point: where hardly any is turned away, or let in, those few come
-/// together, if they come, and batches say little of them.
+/// Returns the admitted share and its tolerance.
+///
+/// The tolerance is five standard errors by the method of batch means: the ratio of two sums, whose
+/// error is estimated from the deviation of each batch from that ratio. Five requests and a hundredth of
+/// a percentage point are added, because batches say little about rare events that come in clusters.
 fn estimate(batches: impl Iterator<Item = Count> + Clone) -> (f64, f64) {
     let arrived: f64 = batches.clone().map(|batch| f64::from(batch.arrived)).sum();
     let admitted: f64 = batches.clone().map(|batch| f64::from(batch.admitted)).sum();

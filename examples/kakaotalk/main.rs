@@ -17,6 +17,7 @@ mod measure;
 mod report;
 mod run;
 mod server;
+#[path = "../../tests/theory/mod.rs"]
 mod theory;
 mod traffic;
 

@@ -1,27 +1,27 @@
-//! `Bulkhead`, as it is shipped.
+//! The shipped `Bulkhead`.
 
 use floodwall::{Bulkhead, Full, Permit};
 
-use crate::record::{Subject, assert_never_caught};
-use crate::room::{Answer, Call, Room};
+use crate::bulkhead_model::{Answer, BulkheadModel, Call};
+use crate::recorder::{Subject, assert_linearizable};
 
 impl Subject for Bulkhead {
-    type Model = Room;
+    type Model = BulkheadModel;
     type Permit<'a> = Permit<'a>;
 
-    fn start_from(&self, room: &Room) {
-        assert_eq!(self.in_use(), 0, "everything was given back");
-        self.set_limit(room.limit);
+    fn reset(&self, model: &BulkheadModel) {
+        assert_eq!(self.in_use(), 0, "a permit was not released");
+        self.set_limit(model.limit);
     }
 
     fn answer(&self, call: Call) -> (Answer, Option<Permit<'_>>) {
         let answer = match call {
-            Call::Take(permits) => {
-                let answer = match permits {
+            Call::Acquire(permits) => {
+                let result = match permits {
                     1 => self.try_acquire(),
                     _ => self.try_acquire_many(permits),
                 };
-                match answer {
+                match result {
                     Ok(permit) => return (Answer::Done, Some(permit)),
                     Err(Full {
                         requested,
@@ -35,21 +35,21 @@ impl Subject for Bulkhead {
                     },
                 }
             }
-            Call::GiveBack(_) => unreachable!("a permit gives itself back"),
+            Call::Release(_) => unreachable!("a permit is released by dropping it"),
             Call::SetLimit(limit) => {
                 self.set_limit(limit);
                 Answer::Done
             }
             Call::Limit => Answer::Number(self.limit()),
             Call::InUse => Answer::Number(self.in_use()),
-            Call::Available => Answer::Number(self.available_permits()),
-            Call::Utilization => Answer::Ratio(self.utilization()),
+            Call::AvailablePermits => Answer::Number(self.available_permits()),
+            Call::Utilization => Answer::Fraction(self.utilization()),
         };
         (answer, None)
     }
 }
 
 #[test]
-fn every_history_of_a_bulkhead_has_an_order() {
-    assert_never_caught(|| Bulkhead::new(0));
+fn bulkhead_is_linearizable() {
+    assert_linearizable(|| Bulkhead::new(0));
 }

@@ -1,4 +1,4 @@
-//! `Floodwall`, as it is shipped.
+//! The shipped `Floodwall`.
 
 use std::array;
 
@@ -6,17 +6,18 @@ use floodwall::{
     AdmitOptions, ClassSnapshot, Draw, Floodwall, Permit, Reason, Rejection, RulesError,
 };
 
-use crate::record::{Subject, assert_never_caught};
-use crate::wall::{Answer, Call, Given, KINDS, Kind, NAMES, Request, View, Wall};
+use crate::floodwall_model::{Answer, Call, ClassView, Config, FloodwallModel, KINDS, Kind, NAMES};
+use crate::recorder::{Subject, assert_linearizable};
+use crate::spec::{self, Request};
 
 impl Subject for Floodwall<Kind> {
-    type Model = Wall;
+    type Model = FloodwallModel;
     type Permit<'a> = Permit<'a>;
 
-    fn start_from(&self, wall: &Wall) {
-        let in_use = KINDS.map(|kind| self.in_use(kind));
-        assert_eq!(in_use, wall.in_use, "everything was given back");
-        self.set_rules(wall.given.rules());
+    fn reset(&self, model: &FloodwallModel) {
+        let in_use = KINDS.map(|kind| u64::from(self.in_use(kind)));
+        assert_eq!(in_use, model.in_use, "a permit was not released");
+        self.set_rules(model.config.rules());
     }
 
     fn answer(&self, call: Call) -> (Answer, Option<Permit<'_>>) {
@@ -26,78 +27,84 @@ impl Subject for Floodwall<Kind> {
                     class: index,
                     permits,
                     draw,
+                    ..
                 } = request;
-                // The draw is given, so what the curve answers is certain.
-                let ask = AdmitOptions::new().permits(permits).draw(Draw::from(draw));
-                match self.admit_with(KINDS[index], ask) {
+                // With a given sample, the answer of the curve is deterministic.
+                let options = AdmitOptions::new().permits(permits).draw(Draw::from(draw));
+                match self.admit_with(KINDS[index], options) {
                     Ok(permit) => return (Answer::Done, Some(permit)),
                     Err(rejection) => {
                         let Rejection {
                             class, requested, ..
                         } = rejection;
                         assert_eq!((class, requested), (NAMES[index], permits));
-                        turned_away(rejection.reason)
+                        rejected(rejection.reason)
                     }
                 }
             }
-            Call::GiveBack { .. } => unreachable!("a permit gives itself back"),
-            Call::SetRules(given) => {
-                self.set_rules(given.rules());
+            Call::Release { .. } => unreachable!("a permit is released by dropping it"),
+            Call::SetRules(config) => {
+                self.set_rules(config.rules());
                 Answer::Done
             }
-            Call::UpdateRules { class, terms } => changed(self.update_rules(&[terms.rule(class)])),
-            Call::SetCapacity(capacity) => changed(self.set_capacity(capacity)),
-            Call::InUse(class) => Answer::Number(self.in_use(KINDS[class])),
-            Call::Capacity => Answer::Number(self.capacity()),
-            Call::Utilization => Answer::Ratio(self.utilization()),
-            Call::Snapshot => picture(self),
-            Call::Rules => Answer::Rules(Given::of(&self.rules())),
+            Call::UpdateRules { class, rule } => {
+                updated(self.update_rules(&[crate::floodwall_model::rule(class, rule)]))
+            }
+            Call::SetCapacity(capacity) => updated(self.set_capacity(capacity)),
+            Call::InUse(class) => Answer::Number(self.in_use(KINDS[class]).into()),
+            Call::Capacity => Answer::Number(self.capacity().into()),
+            Call::Utilization => Answer::Fraction(self.utilization()),
+            Call::Snapshot => snapshot(self),
+            Call::Rules => Answer::Rules(Config::of(&self.rules())),
         };
         (answer, None)
     }
 }
 
-fn turned_away(reason: Reason) -> Answer {
-    match reason {
+fn rejected(reason: Reason) -> Answer {
+    Answer::Rejected(match reason {
         Reason::Shed {
             utilization,
             probability,
             ..
-        } => Answer::Shed {
+        } => spec::Rejection::Shed {
             utilization,
             probability,
         },
-        Reason::ClassFull { in_use, cap, .. } => Answer::ClassFull { in_use, cap },
+        Reason::ClassFull { in_use, cap, .. } => spec::Rejection::ClassFull {
+            in_use: in_use.into(),
+            cap: cap.into(),
+        },
         Reason::PoolFull {
             in_use,
             reserved,
             capacity,
             ..
-        } => Answer::PoolFull {
-            in_use,
-            reserved,
-            capacity,
+        } => spec::Rejection::PoolFull {
+            in_use: in_use.into(),
+            reserved: reserved.into(),
+            capacity: capacity.into(),
         },
-        other => panic!("the model knows nothing of {other:?}"),
-    }
+        other => panic!("the model does not know {other:?}"),
+    })
 }
 
-fn changed(result: Result<(), RulesError>) -> Answer {
+fn updated(result: Result<(), RulesError>) -> Answer {
     match result {
         Ok(()) => Answer::Done,
-        Err(error) => Answer::Refused(error),
+        Err(error) => Answer::InvalidRules(error),
     }
 }
 
-fn picture(wall: &Floodwall<Kind>) -> Answer {
+fn snapshot(wall: &Floodwall<Kind>) -> Answer {
     let snapshot = wall.snapshot();
-    let view = |class: &ClassSnapshot| View {
-        in_use: class.in_use,
-        guarantee: class.guarantee,
-        cap: class.cap,
+    let view = |class: &ClassSnapshot| ClassView {
+        in_use: class.in_use.into(),
+        guarantee: class.guarantee.into(),
+        cap: class.cap.into(),
         reject_probability: class.reject_probability,
     };
-    Answer::Picture {
+    Answer::Snapshot {
         capacity: snapshot.capacity,
         utilization: snapshot.utilization,
         classes: array::from_fn(|class| view(&snapshot.classes()[class])),
@@ -105,6 +112,6 @@ fn picture(wall: &Floodwall<Kind>) -> Answer {
 }
 
 #[test]
-fn every_history_of_a_floodwall_has_an_order() {
-    assert_never_caught(|| Floodwall::from_rules(Given::CLOSED.rules()));
+fn floodwall_is_linearizable() {
+    assert_linearizable(|| Floodwall::from_rules(Config::CLOSED.rules()));
 }

@@ -1,29 +1,32 @@
-//! Linearizability: real threads call one bulkhead or one wall at the same time, every call is
-//! recorded with its answer, and an exhaustive search looks for an order of all calls, one after
-//! another, that gives the same answers and in which no call comes before one that had ended when
-//! it began. If there is none, the history is printed.
+//! Linearizability of `Bulkhead` and `Floodwall`, on real threads.
+//!
+//! Threads call one object concurrently, and every call is recorded with its answer. An exhaustive
+//! search then looks for a sequential order of all calls that gives the same answers and in which no
+//! call precedes one that had ended before it began. If there is none, the history is printed.
 //!
 //! # Why the order of calls is known
-//! A call is stamped before it begins and after it ended, by `fetch_add` on one counter,
-//! sequentially consistent: nothing of the call can move out from between its stamps. Where one
-//! call's last stamp is smaller than another's first, the second `fetch_add` has read what the
-//! first one wrote, or what was made of it: so the one call happens-before the other, on every
-//! processor, and what is demanded of the answers is what is promised.
+//! Each call is stamped before it begins and after it ends, by a SeqCst `fetch_add` on one counter. No
+//! operation of the call can be reordered beyond its stamps. If one call's last stamp is smaller than
+//! another's first, the later `fetch_add` reads from the release sequence of the earlier one. The first
+//! call therefore happens-before the second, on every processor.
 //!
 //! # What it cannot show
-//! Stamps order more than a user's calls do, so a memory ordering that is too weak hides behind
-//! them: that is for the models in `loom-tests/`. What goes wrong only if all happens within a few
-//! nanoseconds, shows by luck. Statistics (peaks, counters) may lag by what is in flight: no look at
-//! them is recorded.
+//! Stamps synchronize more than a user's calls do, so they hide a memory ordering that is too weak. The
+//! models in `loom-tests/` check orderings. A fault with a window of a few nanoseconds is found by
+//! chance only. Statistics (peaks, counters) may lag behind calls in flight and are not recorded.
 //!
-//! `FLOODWALL_HISTORIES` sets how many histories of each subject are recorded at least, instead of
-//! 50,000; on two quiet processors there is time for five times as many.
+//! `FLOODWALL_HISTORIES` sets the minimum number of histories per object. It is 50,000 by default. Two
+//! idle processors record about five times as many in the time available.
+
+#[path = "../spec/mod.rs"]
+mod spec;
 
 mod bulkhead;
+mod bulkhead_model;
 mod checker;
-mod faulty_rooms;
-mod faulty_walls;
+mod checker_tests;
+mod faulty_bulkheads;
+mod faulty_floodwalls;
 mod floodwall;
-mod record;
-mod room;
-mod wall;
+mod floodwall_model;
+mod recorder;

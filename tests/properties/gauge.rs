@@ -1,4 +1,4 @@
-//! Active / capacity, and the peak.
+//! `Gauge` against a list of its guards.
 
 use floodwall::Gauge;
 use proptest::collection::vec;
@@ -8,7 +8,7 @@ use proptest::sample::Index;
 #[derive(Clone, Debug)]
 enum Call {
     Enter,
-    Leave(Index),
+    Drop(Index),
     SetCapacity(u32),
     TakePeak,
 }
@@ -16,7 +16,7 @@ enum Call {
 fn any_call() -> impl Strategy<Value = Call> {
     prop_oneof![
         4 => Just(Call::Enter),
-        3 => any::<Index>().prop_map(Call::Leave),
+        3 => any::<Index>().prop_map(Call::Drop),
         1 => any_capacity().prop_map(Call::SetCapacity),
         1 => Just(Call::TakePeak),
     ]
@@ -28,7 +28,7 @@ fn any_capacity() -> impl Strategy<Value = u32> {
 
 proptest! {
     #[test]
-    fn a_gauge_counts_like_its_oracle(
+    fn gauge_matches_its_oracle(
         capacity in any_capacity(),
         calls in vec(any_call(), 1..100),
     ) {
@@ -42,11 +42,11 @@ proptest! {
                     guards.push(gauge.enter());
                     peak = peak.max(guards.len());
                 }
-                Call::Leave(_) if guards.is_empty() => {}
-                Call::Leave(which) => drop(guards.swap_remove(which.index(guards.len()))),
-                Call::SetCapacity(changed) => {
-                    gauge.set_capacity(changed);
-                    capacity = changed;
+                Call::Drop(_) if guards.is_empty() => {}
+                Call::Drop(which) => drop(guards.swap_remove(which.index(guards.len()))),
+                Call::SetCapacity(new) => {
+                    gauge.set_capacity(new);
+                    capacity = new;
                 }
                 Call::TakePeak => {
                     prop_assert_eq!(gauge.take_peak() as usize, peak);

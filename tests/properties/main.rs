@@ -1,12 +1,14 @@
-//! Sequential properties: after each of a random sequence of calls, the answer and every number that
-//! can be read are those of an oracle, which is plain integers and loops.
+//! Sequential properties: after each of a random sequence of calls, the result and every number that
+//! can be read must equal those of an oracle.
 //!
-//! The oracles are written from the design and never look into the library. What threads do to one
-//! another is for the models in `loom-tests/`.
+//! The oracles are plain integers and loops, and never call the library. The models in `loom-tests/`
+//! check interleavings.
 
 #[path = "../common/mod.rs"]
 mod common;
+#[path = "../spec/mod.rs"]
+mod spec;
 
 mod bulkhead;
+mod floodwall;
 mod gauge;
-mod wall;

@@ -1,4 +1,4 @@
-//! One limit, as plain numbers.
+//! The sequential model of a bulkhead.
 
 use rand::rngs::Xoshiro256PlusPlus as Random;
 use rand::{RngExt, seq::IndexedRandom};
@@ -6,19 +6,19 @@ use rand::{RngExt, seq::IndexedRandom};
 use crate::checker::Model;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) struct Room {
+pub(crate) struct BulkheadModel {
     pub(crate) limit: u32,
     pub(crate) in_use: u32,
 }
 
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Call {
-    Take(u32),
-    GiveBack(u32),
+    Acquire(u32),
+    Release(u32),
     SetLimit(u32),
     Limit,
     InUse,
-    Available,
+    AvailablePermits,
     Utilization,
 }
 
@@ -31,18 +31,18 @@ pub(crate) enum Answer {
         limit: u32,
     },
     Number(u32),
-    Ratio(f64),
+    Fraction(f64),
 }
 
-impl Model for Room {
+impl Model for BulkheadModel {
     type Call = Call;
     type Answer = Answer;
 
     fn apply(&mut self, call: Call) -> Answer {
-        let Room { limit, in_use } = *self;
+        let BulkheadModel { limit, in_use } = *self;
         match call {
-            Call::Take(0) => {}
-            Call::Take(requested)
+            Call::Acquire(0) => {}
+            Call::Acquire(requested)
                 if u64::from(in_use) + u64::from(requested) > u64::from(limit) =>
             {
                 return Answer::Full {
@@ -51,45 +51,52 @@ impl Model for Room {
                     limit,
                 };
             }
-            Call::Take(permits) => self.in_use += permits,
-            Call::GiveBack(permits) => self.in_use -= permits,
+            Call::Acquire(permits) => self.in_use += permits,
+            Call::Release(permits) => self.in_use -= permits,
             Call::SetLimit(limit) => self.limit = limit,
             Call::Limit => return Answer::Number(limit),
             Call::InUse => return Answer::Number(in_use),
-            Call::Available => return Answer::Number(limit.saturating_sub(in_use)),
-            Call::Utilization if limit == 0 => return Answer::Ratio(1.0),
-            Call::Utilization => return Answer::Ratio(f64::from(in_use) / f64::from(limit)),
+            Call::AvailablePermits => return Answer::Number(limit.saturating_sub(in_use)),
+            Call::Utilization if limit == 0 => return Answer::Fraction(1.0),
+            Call::Utilization => {
+                return Answer::Fraction(f64::from(in_use) / f64::from(limit));
+            }
         }
         Answer::Done
     }
 
     fn any_start(random: &mut Random) -> Self {
-        Room {
+        BulkheadModel {
             limit: any_limit(random),
             in_use: 0,
         }
     }
 
     fn any_call(random: &mut Random) -> Call {
-        const LOOKS: [Call; 4] = [Call::Limit, Call::InUse, Call::Available, Call::Utilization];
+        const READS: [Call; 4] = [
+            Call::Limit,
+            Call::InUse,
+            Call::AvailablePermits,
+            Call::Utilization,
+        ];
         match random.random_range(0..20) {
-            0..8 => Call::Take(1),
-            8..12 => Call::Take(random.random_range(2..=3)),
-            12 => Call::Take(*[0, u32::MAX].choose(random).expect("some")),
+            0..8 => Call::Acquire(1),
+            8..12 => Call::Acquire(random.random_range(2..=3)),
+            12 => Call::Acquire(*[0, u32::MAX].choose(random).expect("not empty")),
             13..17 => Call::SetLimit(any_limit(random)),
-            _ => *LOOKS.choose(random).expect("some"),
+            _ => *READS.choose(random).expect("not empty"),
         }
     }
 
-    fn giving_back(call: Call) -> (Call, Answer) {
+    fn release_of(call: Call) -> (Call, Answer) {
         match call {
-            Call::Take(permits) => (Call::GiveBack(permits), Answer::Done),
-            other => panic!("{other:?} takes nothing"),
+            Call::Acquire(permits) => (Call::Release(permits), Answer::Done),
+            other => panic!("{other:?} acquires nothing"),
         }
     }
 }
 
-/// So few that threads are in one another's way.
+/// Returns a limit low enough that threads contend for permits.
 fn any_limit(random: &mut Random) -> u32 {
     random.random_range(0..=4)
 }

@@ -1,0 +1,117 @@
+//! Walls with the faults that `Floodwall` is designed to avoid. The checker must detect each of them,
+//! and must accept the same code without a fault.
+
+use std::array;
+use std::sync::RwLock;
+use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
+
+use crate::checker::Model;
+use crate::faulty_bulkheads::SketchPermit;
+use crate::floodwall_model::{Answer, Call, Config, FloodwallModel};
+use crate::recorder::{Subject, assert_accepted, assert_detected, widen_race};
+use crate::spec::{Ramp, Request};
+
+/// Decides by the model and compare-exchanges one word.
+struct Sketch {
+    fault: Fault,
+    /// Takes the place of the epoch: a read lock keeps the rules from changing.
+    config: RwLock<Config>,
+    in_use: AtomicU64,
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum Fault {
+    None,
+    /// The rules may change between the decision and the exchange.
+    NoEpoch,
+    /// The curve is evaluated once per call, although other calls borrow before the exchange succeeds.
+    CurveOnce,
+}
+
+const LANE_BITS: usize = 16;
+
+fn model(config: Config, word: u64) -> FloodwallModel {
+    FloodwallModel {
+        config,
+        in_use: array::from_fn(|class| (word >> (LANE_BITS * class)) as u16 as u64),
+    }
+}
+
+impl Sketch {
+    fn admit(&self, request: Request) -> (Answer, Option<SketchPermit<'_>>) {
+        let Request { class, permits, .. } = request;
+        let unit = u64::from(permits) << (LANE_BITS * class);
+        let mut is_evaluated = false;
+        loop {
+            let guard = self.config.read().unwrap();
+            let mut config = *guard;
+            let _guard = (self.fault != Fault::NoEpoch).then_some(guard);
+            if is_evaluated && self.fault == Fault::CurveOnce {
+                config.classes[class].ramp = Ramp::NEVER;
+            }
+            let word = self.in_use.load(SeqCst);
+            let answer = model(config, word).answer(request);
+            if answer != Answer::Done {
+                return (answer, None);
+            }
+            is_evaluated = true;
+            widen_race();
+            let exchanged = self
+                .in_use
+                .compare_exchange(word, word + unit, SeqCst, SeqCst);
+            if exchanged.is_ok() {
+                let word = &self.in_use;
+                return (answer, Some(SketchPermit { word, unit }));
+            }
+        }
+    }
+}
+
+impl Subject for Sketch {
+    type Model = FloodwallModel;
+    type Permit<'a> = SketchPermit<'a>;
+
+    fn reset(&self, model: &FloodwallModel) {
+        *self.config.write().unwrap() = model.config;
+        self.in_use.store(0, SeqCst);
+    }
+
+    fn answer(&self, call: Call) -> (Answer, Option<SketchPermit<'_>>) {
+        let current = |config: &Config| model(*config, self.in_use.load(SeqCst));
+        let answer = match call {
+            Call::Admit(request) => return self.admit(request),
+            Call::SetRules(_) | Call::UpdateRules { .. } | Call::SetCapacity(_) => {
+                let mut config = self.config.write().unwrap();
+                let mut model = current(&config);
+                let answer = model.apply(call);
+                *config = model.config;
+                answer
+            }
+            read => current(&self.config.read().unwrap()).apply(read),
+        };
+        (answer, None)
+    }
+}
+
+fn sketch(fault: Fault) -> impl Fn() -> Sketch {
+    move || Sketch {
+        fault,
+        config: RwLock::new(Config::CLOSED),
+        in_use: AtomicU64::new(0),
+    }
+}
+
+#[test]
+fn floodwall_sketch_without_a_fault_is_accepted() {
+    assert_accepted(sketch(Fault::None));
+}
+
+#[test]
+fn rule_update_without_an_epoch_is_detected() {
+    assert_detected(sketch(Fault::NoEpoch));
+}
+
+#[test]
+fn curve_evaluated_once_per_call_is_detected() {
+    assert_detected(sketch(Fault::CurveOnce));
+}

@@ -1,0 +1,178 @@
+//! The specification of the admission rule, on cases computed by hand.
+
+#[path = "mod.rs"]
+mod spec;
+
+use spec::{Admission, ClassRule, Ramp, Rejection, Request, Wall};
+
+const ALWAYS: Ramp = Ramp {
+    lo: 0,
+    hi: 0,
+    power: 1,
+    max: 100,
+};
+
+const fn rule(guarantee: u32, cap: u32, ramp: Ramp) -> ClassRule {
+    ClassRule {
+        guarantee,
+        cap,
+        ramp,
+    }
+}
+
+/// Class 0 is guaranteed 4 permits and may hold all 10; class 1 is guaranteed 2 and capped at 5.
+const RULES: [ClassRule; 2] = [rule(4, 10, ALWAYS), rule(2, 5, Ramp::NEVER)];
+
+const fn wall(capacity: u32, in_use: &[u64; 2]) -> Wall<'_> {
+    Wall {
+        capacity,
+        rules: &RULES,
+        in_use,
+    }
+}
+
+const fn pool_full(in_use: u64, reserved: u64, capacity: u64) -> Rejection {
+    Rejection::PoolFull {
+        in_use,
+        reserved,
+        capacity,
+    }
+}
+
+#[test]
+fn closed_spec_rejects_every_request() {
+    for permits in [0, 1] {
+        let answer = wall(0, &[3, 1]).check_limits(0, permits);
+        assert_eq!(answer, Err(pool_full(4, 0, 0)));
+    }
+    assert_eq!(wall(0, &[3, 1]).utilization(), (1, 1));
+}
+
+#[test]
+fn zero_permits_are_admitted_by_a_full_spec() {
+    let full = wall(10, &[5, 5]);
+    assert_eq!(full.check_limits(0, 0), Ok(Admission::Guaranteed));
+    assert_eq!(full.check_limits(0, 1), Err(pool_full(10, 0, 10)));
+}
+
+#[test]
+fn spec_borrows_only_unreserved_permits() {
+    let wall = wall(10, &[3, 0]);
+    assert_eq!(wall.check_limits(0, 1), Ok(Admission::Guaranteed));
+    assert_eq!(wall.check_limits(0, 2), Ok(Admission::Borrowed));
+    // 7 permits are free, and 2 of them are reserved for class 1.
+    assert_eq!(wall.check_limits(0, 5), Ok(Admission::Borrowed));
+    assert_eq!(wall.check_limits(0, 6), Err(pool_full(3, 2, 10)));
+    // One of the free permits is reserved for class 0.
+    assert_eq!(wall.check_limits(1, 5), Ok(Admission::Borrowed));
+}
+
+#[test]
+fn spec_guarantee_needs_free_permits_only() {
+    // Class 0 holds a permit that is reserved for class 1, as after a rule update.
+    let over = wall(10, &[9, 0]);
+    assert_eq!(over.check_limits(1, 1), Ok(Admission::Guaranteed));
+    assert_eq!(over.check_limits(1, 2), Err(pool_full(9, 0, 10)));
+    // After the capacity was lowered, nothing is free until permits drain.
+    assert_eq!(wall(6, &[7, 0]).check_limits(1, 1), Err(pool_full(7, 0, 6)));
+}
+
+#[test]
+fn spec_reports_class_full_before_pool_full() {
+    let class_full = Err(Rejection::ClassFull { in_use: 5, cap: 5 });
+    assert_eq!(
+        wall(10, &[0, 4]).check_limits(1, 1),
+        Ok(Admission::Borrowed)
+    );
+    assert_eq!(wall(10, &[0, 5]).check_limits(1, 1), class_full);
+    assert_eq!(wall(10, &[5, 5]).check_limits(1, 1), class_full);
+    // A cap of the whole capacity never rejects before the capacity does.
+    assert_eq!(wall(5, &[0, 5]).check_limits(1, 1), Err(pool_full(5, 4, 5)));
+}
+
+#[test]
+fn spec_sheds_borrowed_permits_last() {
+    let request = |permits| Request {
+        class: 0,
+        permits,
+        draw: u32::MAX,
+        pressure: 0,
+    };
+    let wall = wall(10, &[3, 0]);
+    assert_eq!(wall.admit(request(1)), Ok(Admission::Guaranteed));
+    assert_eq!(wall.admit(request(6)), Err(pool_full(3, 2, 10)));
+    let shed = Err(Rejection::Shed {
+        utilization: 0.3,
+        probability: 1.0,
+    });
+    assert_eq!(wall.admit(request(2)), shed);
+}
+
+#[test]
+fn spec_sheds_samples_below_the_probability() {
+    let rules = [rule(0, 10, Ramp::linear(0.2, 0.6))];
+    let answer = |in_use, draw, pressure| {
+        let wall = Wall {
+            capacity: 10,
+            rules: &rules,
+            in_use: &[in_use],
+        };
+        wall.admit(Request {
+            class: 0,
+            permits: 1,
+            draw,
+            pressure,
+        })
+    };
+    let shed = |utilization, probability| {
+        Err(Rejection::Shed {
+            utilization,
+            probability,
+        })
+    };
+    // (0.3 - 0.2) / (0.6 - 0.2) = 1/4 of 2^32.
+    assert_eq!(answer(3, (1 << 30) - 1, 0), shed(0.3, 0.25));
+    assert_eq!(answer(3, 1 << 30, 0), Ok(Admission::Borrowed));
+    assert_eq!(answer(1, 0, 0), Ok(Admission::Borrowed));
+    // The higher of utilization and pressure counts.
+    assert_eq!(answer(3, 1 << 30, 29), Ok(Admission::Borrowed));
+    assert_eq!(answer(3, 1 << 30, 40), shed(0.4, 0.5));
+}
+
+#[test]
+fn spec_ramps_climb_from_lo_to_hi_up_to_max() {
+    let linear = Ramp::linear(0.2, 0.6);
+    for (used, expected) in [(0, 0.0), (1, 0.0), (2, 0.0), (3, 0.25), (5, 0.75), (6, 1.0)] {
+        assert_eq!(linear.probability(used, 10), expected);
+    }
+    let cubic = Ramp { power: 3, ..linear };
+    assert_eq!(cubic.probability(4, 10), 0.125);
+    let limited = Ramp { max: 50, ..linear };
+    assert_eq!(limited.probability(3, 10), 0.25);
+    assert_eq!(limited.probability(9, 10), 0.5);
+    let step = Ramp { lo: 60, ..linear };
+    assert_eq!(step.probability(59, 100), 0.0);
+    assert_eq!(step.probability(60, 100), 1.0);
+    assert_eq!(Ramp::NEVER.probability(1, 1), 0.0);
+    assert_eq!(ALWAYS.probability(0, 1), 1.0);
+}
+
+#[test]
+fn spec_limits_are_caps_guarantees_and_the_capacity() {
+    for (capacity, in_use, expected) in [
+        (10, [0, 0], true),
+        (10, [8, 0], true),
+        // Class 1 is guaranteed 2.
+        (10, [9, 0], false),
+        (10, [5, 5], true),
+        // Class 1 is capped at 5.
+        (10, [4, 6], false),
+        (10, [6, 5], false),
+        // Guarantees are void while the wall is closed.
+        (0, [0, 0], true),
+        (0, [1, 0], false),
+    ] {
+        let wall = wall(capacity, &in_use);
+        assert_eq!(wall.is_within_limits(), expected, "{wall:?}");
+    }
+}
