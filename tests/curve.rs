@@ -258,7 +258,11 @@ mod errors {
             assert_error(Curve::try_cubic(0.0, value), cubic, &text("`cubic`: hi"));
             for curve in [Curve::NEVER, Curve::ALWAYS, Curve::linear(0.0, 1.0)] {
                 let capped = || curve.capped(value);
-                assert_error(curve.try_capped(value), capped, &text("`capped`: p"));
+                assert_error(
+                    curve.try_capped(value),
+                    capped,
+                    &text("`capped`: max_probability"),
+                );
             }
         }
         let error = CurveError::OutOfRange {

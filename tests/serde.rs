@@ -223,7 +223,7 @@ fn invalid_curves_fail_with_the_constructor_error() {
         ),
         (
             r#"{"step": {"at": 1, "capped": 7}}"#,
-            out_of_range("capped", "p", 7.0),
+            out_of_range("capped", "max_probability", 7.0),
         ),
         (
             r#"{"linear": {"lo": 0.8, "hi": 0.6}}"#,
