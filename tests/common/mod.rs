@@ -21,7 +21,6 @@ pub mod threads;
 pub struct NthClass<const COUNT: usize>(pub usize);
 
 // The name that tests/properties uses.
-pub use NthClass as Of;
 
 const LETTERS: &[&str] = &["a", "b", "c", "d", "e", "f", "g", "h", "i"];
 

@@ -10,7 +10,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::Index;
 
-use crate::common::{Of, for_each_count};
+use crate::common::{NthClass, for_each_count};
 use crate::spec::{self, Admission, ClassRule, Ramp, Request};
 
 // The oracle.
@@ -75,7 +75,7 @@ impl Config {
             && (self.capacity == 0 || guarantees <= self.capacity.into())
     }
 
-    fn rules<const COUNT: usize>(&self) -> Vec<Rule<Of<COUNT>>> {
+    fn rules<const COUNT: usize>(&self) -> Vec<Rule<NthClass<COUNT>>> {
         (0..).zip(&self.classes).map(|(i, c)| rule(i, c)).collect()
     }
 }
@@ -147,7 +147,7 @@ impl Oracle {
 
 // The library's types and the oracle's.
 
-fn rule<const COUNT: usize>(class: usize, rule: &ClassRule) -> Rule<Of<COUNT>> {
+fn rule<const COUNT: usize>(class: usize, rule: &ClassRule) -> Rule<NthClass<COUNT>> {
     let share = Share::between(rule.guarantee, rule.cap);
     Rule::for_index(class, share).shed(curve(rule.ramp))
 }
@@ -227,7 +227,7 @@ fn view(class: &ClassSnapshot) -> ClassView {
 
 /// Asserts that every number that can be read equals the oracle's.
 fn assert_same<const COUNT: usize>(
-    wall: &Floodwall<Of<COUNT>>,
+    wall: &Floodwall<NthClass<COUNT>>,
     snapshot: &Snapshot,
     oracle: &Oracle,
 ) {
@@ -241,10 +241,10 @@ fn assert_same<const COUNT: usize>(
     assert_eq!(snapshot.classes().len(), COUNT);
     for (i, class) in snapshot.classes().iter().enumerate() {
         assert_eq!(view(class), oracle.view(i, class.name));
-        assert_eq!(u64::from(wall.in_use(Of(i))), oracle.in_use[i]);
+        assert_eq!(u64::from(wall.in_use(NthClass(i))), oracle.in_use[i]);
         let share = Share::between(classes[i].guarantee, classes[i].cap);
-        assert_eq!(wall.rules().share(Of(i)), share);
-        assert_eq!(wall.rules().curve(Of(i)), curve(classes[i].ramp));
+        assert_eq!(wall.rules().share(NthClass(i)), share);
+        assert_eq!(wall.rules().curve(NthClass(i)), curve(classes[i].ramp));
     }
 }
 
@@ -342,7 +342,7 @@ fn floodwall_matches_its_oracle<const COUNT: usize>() {
     let legal = any_config(COUNT).prop_filter("legal rules", Config::is_legal);
     let config = ProptestConfig::with_cases(1_000);
     proptest!(config, |(config in legal, calls in vec(any_call(COUNT), 1..100))| {
-        let wall = Floodwall::<Of<COUNT>>::new(config.capacity, &config.rules());
+        let wall = Floodwall::<NthClass<COUNT>>::new(config.capacity, &config.rules());
         let mut oracle = Oracle::new(config);
         let mut held = Vec::new();
         for call in calls {
@@ -353,7 +353,7 @@ fn floodwall_matches_its_oracle<const COUNT: usize>() {
                         .permits(permits)
                         .draw(Draw::from(draw))
                         .pressure(pressure as f64 / 100.0);
-                    let result = wall.admit_with(Of(class), options);
+                    let result = wall.admit_with(NthClass(class), options);
                     let expected = oracle.wall().admit(request);
                     oracle.apply(request, expected);
                     match (result, expected) {
@@ -364,7 +364,7 @@ fn floodwall_matches_its_oracle<const COUNT: usize>() {
                                 is_same(actual, expected),
                                 "{actual:?} is not {expected:?}"
                             );
-                            prop_assert_eq!(name, Of::<COUNT>::NAMES[class]);
+                            prop_assert_eq!(name, NthClass::<COUNT>::NAMES[class]);
                             prop_assert_eq!(requested, permits);
                         }
                         (result, expected) => {
@@ -412,7 +412,7 @@ fn floodwall_matches_its_oracle<const COUNT: usize>() {
             assert_same(&wall, &wall.snapshot(), &oracle);
         }
         drop(held);
-        prop_assert!((0..COUNT).all(|class| wall.in_use(Of(class)) == 0));
+        prop_assert!((0..COUNT).all(|class| wall.in_use(NthClass(class)) == 0));
     });
 }
 
@@ -426,7 +426,7 @@ fn floodwall_matches_its_oracle_for_every_class_count() {
 #[test]
 fn rules_stay_in_force_when_the_epoch_wraps() {
     fn check<const COUNT: usize>() {
-        let (first, last) = (Of::<COUNT>(0), Of(COUNT - 1));
+        let (first, last) = (NthClass::<COUNT>(0), NthClass(COUNT - 1));
         let rules = |cap| {
             let share = Share::at_most(cap);
             Rules::new(
