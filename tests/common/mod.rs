@@ -20,8 +20,6 @@ pub mod threads;
 #[derive(Clone, Copy, Debug)]
 pub struct NthClass<const COUNT: usize>(pub usize);
 
-// The name that tests/properties uses.
-
 const LETTERS: &[&str] = &["a", "b", "c", "d", "e", "f", "g", "h", "i"];
 
 impl<const COUNT: usize> Class for NthClass<COUNT> {
