@@ -71,7 +71,7 @@ impl Checked {
 
     fn step(&self, steps: &mut Steps, random: usize) -> bool {
         // Seldom, so that the limits are known most of the time and the updates last for a round.
-        let (updates, rule_set) = (random.is_multiple_of(64), random / 64 % RULE_SETS);
+        let (updates, rule_set) = (random % 64 == 0, random / 64 % RULE_SETS);
         if !steps.is_drained {
             let limits = self.reference.limits(steps.rule_set);
             steps.is_drained = limits.allow(self.target.in_use());

@@ -69,7 +69,7 @@ impl<'a, 'channel> Worker<'a, 'channel> {
             0..20 => self.admit(target, request),
             20..26 => {
                 request.permits = choice.below(4) as u32;
-                request.key = operation.is_multiple_of(2).then_some(choice.0);
+                request.key = (operation % 2 == 0).then_some(choice.0);
                 request.pressure = choice.below(16) as f64 / 15.0;
                 self.admit(target, request);
             }
@@ -192,7 +192,7 @@ impl<'a, 'channel> Worker<'a, 'channel> {
             Guard::Permit(permit) => drop(permit),
             Guard::Gauge(guard) => drop(guard),
             // About half of the jobs are dropped without having run.
-            Guard::Job(job) if self.counts.released.is_multiple_of(2) => drop(job),
+            Guard::Job(job) if self.counts.released % 2 == 0 => drop(job),
             Guard::Job(job) => {
                 let panicked = catch_unwind(AssertUnwindSafe(job)).is_err();
                 self.counts.panics += u64::from(panicked);
