@@ -56,28 +56,9 @@
 //! borrowers may never see a utilization near 1.0: choose a ramp that ends below what they can reach.
 //!
 //! # Ways to lose a permit
-//! A permit is released when it is dropped. These drop it too early, and no lint finds them all:
-//! ```
-//! # use floodwall::Bulkhead;
-//! # static REPORTS: Bulkhead = Bulkhead::new(1);
-//! # fn work() {}
-//! let _ = REPORTS.try_acquire();         // `_` binds nothing: write `_permit`
-//!
-//! if REPORTS.try_acquire().is_ok() {     // a temporary: write `if let Ok(_permit) = ...`
-//!     work();
-//! }
-//!
-//! if let Ok(permit) = REPORTS.try_acquire() {
-//!     let job = move || work();          // does not capture `permit`: use `permit.wrap(work)`
-//!     drop(permit);
-//!     job();
-//! }
-//!
-//! let future = REPORTS.call(|| async { work() }); // holds the permit only until the future exists:
-//! # drop(future);                                 // acquire inside the `async` block
-//! # assert_eq!(REPORTS.in_use(), 0);
-//! ```
-//! The opposite mistake: [`core::mem::forget`] and a thread that never returns keep a permit for good.
+//! A permit is released when it is dropped. `let _ = WALL.admit(kind)`, `WALL.admit(kind).is_ok()` and
+//! `WALL.call(kind, || async { ... })` drop it before the work begins: [`Permit`](Permit#ways-to-lose-a-permit) shows
+//! these and others. The opposite mistake: [`core::mem::forget`] and a thread that never returns keep a permit for good.
 //!
 //! To run the work on another thread, move the permit with the job by [`Permit::wrap`]:
 //! ```
@@ -180,7 +161,7 @@
 //!   `Shedder::decide`. Implies `alloc`.
 //! - `alloc`: [`OwnedPermit`], `try_acquire_owned` and `admit_owned`.
 //! - `serde`: [`Rules`] and [`Curve`] implement `Serialize` and `Deserialize`, [`Snapshot`] implements `Serialize`.
-//!   Classes are keyed by name, in self-describing formats such as JSON and TOML.
+//!   Classes are keyed by name, in self-describing formats: JSON, TOML, YAML, RON, CBOR and MessagePack are tested.
 //!
 //! # What is not promised
 //! - Fairness between threads or clients, or an order of requests: there is no queue.
@@ -220,6 +201,8 @@ pub use bulkhead::sharded::{Shard, ShardedBulkhead};
 pub use bulkhead::{Bulkhead, Full};
 pub use floodwall::Floodwall;
 pub use floodwall::admission::AdmitOptions;
+#[doc(hidden)]
+pub use floodwall::class::__private;
 pub use floodwall::class::{Class, MAX_CLASSES};
 pub use floodwall::rejection::{Reason, Rejection};
 pub use floodwall::rules::{Rule, Rules, RulesError, Share};

@@ -67,7 +67,9 @@ pub(crate) use each_class;
 
 /// Declares an enum of request classes, with its [`Class`] implementation and a `const fn rule(self, share)`.
 ///
-/// A class has the name of its variant, unless the variant is assigned another one.
+/// A class has the name of its variant, unless the variant is assigned another one. Attributes are kept; a variant or
+/// an enum that `#[cfg]` removes has no class and no implementation. The enum derives `Clone`, `Copy`, `Debug`,
+/// `PartialEq`, `Eq` and `Hash`: other derives can be added, these cannot be repeated.
 ///
 /// # Examples
 /// ```
@@ -85,43 +87,133 @@ pub(crate) use each_class;
 /// assert_eq!(Kind::NAMES, ["Message", "background login"]);
 /// assert!(WALL.admit(Kind::Login).is_ok());
 /// ```
+//
+// The attributes are read one by one, because those named `cfg` are needed twice: on the item, and on what is generated
+// for it. Each rule puts one attribute or one variant into its list and continues with the rest.
 #[macro_export]
 macro_rules! classes {
-    (
-        $(#[$attribute:meta])*
-        $visibility:vis enum $class:ident {
-            $($(#[$variant_attribute:meta])* $variant:ident $(= $name:literal)?),+ $(,)?
+    // The attributes of the enum.
+    (@enum ($($attributes:tt)*) ($($cfgs:tt)*) #[cfg($($cfg:tt)*)] $($rest:tt)*) => {
+        $crate::classes! {
+            @enum ($($attributes)* #[cfg($($cfg)*)]) ($($cfgs)* #[cfg($($cfg)*)]) $($rest)*
         }
+    };
+    (@enum ($($attributes:tt)*) $cfgs:tt #[$($attribute:tt)*] $($rest:tt)*) => {
+        $crate::classes! { @enum ($($attributes)* #[$($attribute)*]) $cfgs $($rest)* }
+    };
+    (@enum $attributes:tt $cfgs:tt $visibility:vis enum $class:ident { $($variants:tt)+ }) => {
+        $crate::classes! {
+            @variants ($attributes $cfgs ($visibility) $class) [] () () $($variants)+
+        }
+    };
+
+    // The attributes and names of the variants.
+    (
+        @variants $enum:tt $done:tt ($($attributes:tt)*) ($($cfgs:tt)*)
+        #[cfg($($cfg:tt)*)] $($rest:tt)*
     ) => {
-        $(#[$attribute])*
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        $crate::classes! {
+            @variants $enum $done
+            ($($attributes)* #[cfg($($cfg)*)]) ($($cfgs)* #[cfg($($cfg)*)]) $($rest)*
+        }
+    };
+    (
+        @variants $enum:tt $done:tt ($($attributes:tt)*) $cfgs:tt
+        #[$($attribute:tt)*] $($rest:tt)*
+    ) => {
+        $crate::classes! { @variants $enum $done ($($attributes)* #[$($attribute)*]) $cfgs $($rest)* }
+    };
+    (
+        @variants $enum:tt [$($done:tt)*] $attributes:tt $cfgs:tt
+        $variant:ident = $name:literal $(, $($rest:tt)*)?
+    ) => {
+        $crate::classes! {
+            @variants $enum [$($done)* ($attributes $cfgs $variant ($name))] () () $($($rest)*)?
+        }
+    };
+    (
+        @variants $enum:tt [$($done:tt)*] $attributes:tt $cfgs:tt
+        $variant:ident $(, $($rest:tt)*)?
+    ) => {
+        $crate::classes! {
+            @variants $enum
+            [$($done)* (
+                $attributes $cfgs $variant
+                ($crate::__private::variant_name(::core::stringify!($variant)))
+            )]
+            () () $($($rest)*)?
+        }
+    };
+
+    // The items.
+    (
+        @variants
+        (($($attributes:tt)*) ($($cfgs:tt)*) ($visibility:vis) $class:ident)
+        [$((($($variant_attributes:tt)*) ($($variant_cfgs:tt)*) $variant:ident ($name:expr)))+]
+        () ()
+    ) => {
+        $($attributes)*
+        #[derive(
+            ::core::clone::Clone,
+            ::core::marker::Copy,
+            ::core::fmt::Debug,
+            ::core::cmp::PartialEq,
+            ::core::cmp::Eq,
+            ::core::hash::Hash,
+        )]
         $visibility enum $class {
-            $($(#[$variant_attribute])* $variant),+
+            $($($variant_attributes)* $variant),+
         }
 
+        $($cfgs)*
         impl $crate::Class for $class {
-            const NAMES: &'static [&'static str] =
-                &[$($crate::classes!(@name $variant $($name)?)),+];
+            const NAMES: &'static [&'static ::core::primitive::str] =
+                &[$($($variant_cfgs)* $name),+];
 
             #[inline]
-            fn index(self) -> usize {
-                self as usize
+            fn index(self) -> ::core::primitive::usize {
+                // Does not compile if `cfg_attr` has removed a variant whose name is in `NAMES`.
+                match self {
+                    $($($variant_cfgs)* $class::$variant => {})+
+                }
+                self as ::core::primitive::usize
             }
         }
 
+        $($cfgs)*
         impl $class {
             /// Creates a rule for this class.
             #[must_use]
             #[allow(dead_code)]
             $visibility const fn rule(self, share: $crate::Share) -> $crate::Rule<$class> {
-                $crate::Rule::for_index(self as usize, share)
+                $crate::Rule::for_index(self as ::core::primitive::usize, share)
             }
         }
     };
-    (@name $variant:ident $name:literal) => {
-        $name
+
+    (@$($unexpected:tt)*) => {
+        ::core::compile_error!(
+            "expected `enum Name { Variant, Variant = \"name\", ... }`, with variants that have no fields and no \
+             discriminants"
+        );
     };
-    (@name $variant:ident) => {
-        ::core::stringify!($variant)
+    ($($declaration:tt)+) => {
+        $crate::classes! { @enum () () $($declaration)+ }
     };
+}
+
+/// Used by [`classes!`](crate::classes).
+#[doc(hidden)]
+pub mod __private {
+    /// Returns the name of a variant without the prefix of a raw identifier.
+    #[must_use]
+    pub const fn variant_name(identifier: &'static str) -> &'static str {
+        let [b'r', b'#', name @ ..] = identifier.as_bytes() else {
+            return identifier;
+        };
+        match core::str::from_utf8(name) {
+            Ok(name) => name,
+            Err(_) => identifier,
+        }
+    }
 }

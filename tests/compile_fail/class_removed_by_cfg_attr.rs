@@ -1,0 +1,7 @@
+// named `Batch` found for enum `Kind`
+
+use floodwall::classes;
+
+classes! { enum Kind { #[cfg_attr(all(), cfg(any()))] Batch, Message } }
+
+fn main() {}
