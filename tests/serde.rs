@@ -91,25 +91,35 @@ fn deserialized_rules_apply_to_a_wall() {
 #[test]
 fn unknown_names_fail_to_deserialize() {
     let error = rules_error(r#"{"capacity": 1, "classes": {"Massage": {}}}"#);
-    assert_error_text(&error, "unknown field `Massage`, expected ");
-    assert!(error.contains("`Message`") && error.contains("`background login`"));
+    let expected = "unknown class `Massage`, expected one of `Message`, `background login`";
+    assert_error_text(&error, expected);
 
-    for (text, field) in [
-        (r#"{"capacity": 1, "classes": {}, "burst": 2}"#, "burst"),
+    for (text, expected) in [
+        (
+            r#"{"capacity": 1, "classes": {}, "burst": 2}"#,
+            "unknown key `burst`, expected one of `capacity`, `classes`",
+        ),
         (
             r#"{"capacity": 1, "classes": {"Message": {"max": 2}}}"#,
-            "max",
+            "class `Message`: unknown key `max`, expected one of `guarantee`, `cap`, `shed`",
         ),
     ] {
-        assert_error_text(&rules_error(text), &format!("unknown field `{field}`"));
+        assert_error_text(&rules_error(text), expected);
     }
     for (text, expected) in [
-        (r#""sometimes""#, "unknown variant `sometimes`"),
+        (
+            r#""sometimes""#,
+            "invalid value: string \"sometimes\", expected `never`, `always`, or a map with one of \
+             the keys `step`, `linear` and `cubic`",
+        ),
         (
             r#"{"linear": {"lo": 0.1, "hi": 0.2, "mid": 0}}"#,
-            "unknown field `mid`",
+            "`linear`: unknown key `mid`, expected one of `lo`, `hi`, `capped`",
         ),
-        (r#"{"step": {"at": 0.1, "lo": 0}}"#, "unknown field `lo`"),
+        (
+            r#"{"step": {"at": 0.1, "lo": 0}}"#,
+            "`step`: unknown key `lo`, expected one of `at`, `capped`",
+        ),
     ] {
         assert_error_text(&curve_error(text), expected);
     }
@@ -147,18 +157,19 @@ fn duplicate_classes_and_fields_fail_to_deserialize() {
     );
     assert_error_text(&rules_error(&text), &error.to_string());
     let text = r#"{"capacity": 1, "classes": {"Message": {"cap": 1, "cap": 2}}}"#;
-    assert_error_text(&rules_error(text), "duplicate field `cap`");
+    let expected = "class `Message`: duplicate field `cap`";
+    assert_error_text(&rules_error(text), expected);
 }
 
 #[test]
 fn type_error_names_the_expected_input() {
-    let expected = "invalid type: sequence, expected a rule for each class, keyed by its name";
+    let expected = "invalid type: sequence, expected a map from the name of each class to its rule";
     assert_error_text(&rules_error(r#"{"capacity": 1, "classes": [1]}"#), expected);
 
     // JSON cannot have numbers as keys.
     let numbered = MapDeserializer::<_, ValueError>::new([(1_u32, "")].into_iter());
     let rules = MapDeserializer::new([("classes", numbered)].into_iter());
-    let expected = "invalid type: integer `1`, expected the name of a class";
+    let expected = "invalid type: integer `1`, expected one of `Message`, `background login`";
     let error = Rules::<Kind>::deserialize(rules).unwrap_err().to_string();
     assert_error_text(&error, expected);
 }
@@ -190,7 +201,9 @@ fn invalid_rules_fail_with_the_constructor_error() {
             json!({}),
             RulesError::CapTooLarge {
                 class: "Message",
-                cap: 1 << 24,
+                cap: u32::MAX,
+                capacity: 1 << 24,
+                classes: 2,
                 max: (1 << 24) - 1,
             },
         ),
@@ -236,25 +249,155 @@ fn invalid_curves_fail_with_the_constructor_error() {
     ] {
         assert_error_text(&curve_error(text), &error.to_string());
         let rules = format!(r#"{{"capacity": 1, "classes": {{"Message": {{"shed": {text}}}}}}}"#);
-        assert_error_text(&rules_error(&rules), &error.to_string());
+        let expected = format!("class `Message`: `shed`: {error}");
+        assert_error_text(&rules_error(&rules), &expected);
     }
 }
 
+/// The error names the class and the key, and says what is expected.
 #[test]
 fn values_of_the_wrong_type_fail_to_deserialize() {
-    for capacity in ["-1", "4294967296", "1.5", "null", "\"many\""] {
-        rules_error(&format!(r#"{{"capacity": {capacity}, "classes": {{}}}}"#));
-    }
-    for classes in [
-        "[]",
-        "7",
-        r#"{"Message": 7}"#,
-        r#"{"Message": {"cap": -1}}"#,
+    const PERMITS: &str = "expected a number of permits from 0 to 4294967295";
+    for (capacity, found) in [
+        ("-1", "invalid value: integer `-1`"),
+        ("4294967296", "invalid value: integer `4294967296`"),
+        ("1.5", "invalid type: floating point `1.5`"),
+        ("null", "invalid type: null"),
+        ("\"many\"", "invalid type: string \"many\""),
     ] {
-        rules_error(&format!(r#"{{"capacity": 1, "classes": {classes}}}"#));
+        let text = format!(r#"{{"capacity": {capacity}, "classes": {{}}}}"#);
+        assert_error_text(
+            &rules_error(&text),
+            &format!("`capacity`: {found}, {PERMITS}"),
+        );
+        let text = format!(r#"{{"capacity": 1, "classes": {{"Message": {{"cap": {capacity}}}}}}}"#);
+        let expected = format!("class `Message`: `cap`: {found}, {PERMITS}");
+        assert_error_text(&rules_error(&text), &expected);
     }
-    for curve in ["{}", "0.5", r#""linear""#, r#"{"step": {"at": null}}"#] {
-        curve_error(curve);
+    const RULE: &str = "expected a map with the keys `guarantee`, `cap` and `shed`, each optional";
+    for (rule, found) in [
+        ("7", "integer `7`"),
+        ("[]", "sequence"),
+        ("[1, 2]", "sequence"),
+    ] {
+        let text = format!(r#"{{"capacity": 1, "classes": {{"Message": {rule}}}}}"#);
+        let expected = format!("class `Message`: invalid type: {found}, {RULE}");
+        assert_error_text(&rules_error(&text), &expected);
+    }
+    for (curve, expected) in [
+        (
+            "0.5",
+            "invalid type: floating point `0.5`, expected `never`, `always`, or a map",
+        ),
+        (
+            r#""linear""#,
+            "a curve `linear` is a map from `linear` to its numbers",
+        ),
+        (
+            r#"{"step": 0.7}"#,
+            "`step`: invalid type: floating point `0.7`, expected a map with the keys `at`, `capped`",
+        ),
+        (
+            r#"{"step": [0.7]}"#,
+            "`step`: invalid type: sequence, expected a map with the keys `at`, `capped`",
+        ),
+        (
+            r#"{"step": {"at": null}}"#,
+            "`step`: `at`: invalid type: null, expected a number from 0 to 1",
+        ),
+        ("{}", "invalid length 0, expected `never`"),
+        (
+            r#"{"step": {"at": 1}, "cubic": {"lo": 0, "hi": 1}}"#,
+            "invalid length 2, expected `never`",
+        ),
+    ] {
+        assert_error_text(&curve_error(curve), expected);
+    }
+}
+
+/// An empty value is an error, not the absence of a limit.
+#[test]
+fn empty_yaml_values_fail_to_deserialize() {
+    for text in [
+        "capacity: 10\nclasses:\n  Message:\n    cap:\n  background login: {}\n",
+        "capacity: 10\nclasses:\n  Message:\n  background login: {}\n",
+    ] {
+        let error = serde_yaml_ng::from_str::<Rules<Kind>>(text).unwrap_err();
+        assert!(error.to_string().contains("class `Message`"), "{error}");
+    }
+}
+
+/// The struct form of RON is read too; rules are written in its map form.
+#[test]
+fn ron_structs_deserialize() {
+    let text = r#"(capacity: 3, classes: {
+        "Message": (guarantee: 1),
+        "background login": (cap: 2, shed: {"step": (at: 0.5)}),
+    })"#;
+    let expected = Rules::new(
+        3,
+        &[
+            Kind::Message.rule(Share::at_least(1)),
+            Kind::Login.rule(Share::at_most(2)).shed(Curve::step(0.5)),
+        ],
+    );
+    assert_eq!(ron::from_str::<Rules<Kind>>(text).unwrap(), expected);
+}
+
+/// Returns the rules after a round trip through each format.
+fn round_trips(rules: &Rules<Kind>) -> [(&'static str, Rules<Kind>); 7] {
+    let mut cbor = Vec::new();
+    ciborium::into_writer(rules, &mut cbor).unwrap();
+    let compact = rmp_serde::to_vec(rules).unwrap();
+    let named = rmp_serde::to_vec_named(rules).unwrap();
+    [
+        (
+            "JSON",
+            serde_json::from_str(&to_string(rules).unwrap()).unwrap(),
+        ),
+        (
+            "TOML",
+            toml::from_str(&toml::to_string(rules).unwrap()).unwrap(),
+        ),
+        (
+            "YAML",
+            serde_yaml_ng::from_str(&serde_yaml_ng::to_string(rules).unwrap()).unwrap(),
+        ),
+        (
+            "RON",
+            ron::from_str(&ron::to_string(rules).unwrap()).unwrap(),
+        ),
+        ("CBOR", ciborium::from_reader(&cbor[..]).unwrap()),
+        (
+            "compact MessagePack",
+            rmp_serde::from_slice(&compact).unwrap(),
+        ),
+        ("named MessagePack", rmp_serde::from_slice(&named).unwrap()),
+    ]
+}
+
+proptest! {
+    #[test]
+    fn rules_round_trip_through_every_format(
+        capacity in 100_u32..200,
+        guarantees in (0_u32..50, 0_u32..50),
+        caps in (50_u32..300, 50_u32..300),
+        uncapped in any::<(bool, bool)>(),
+        bounds in (0_u32..50, 51_u32..=100, 1_u32..=100),
+        shape in 0_usize..5,
+    ) {
+        let (lo, hi, max) = (f64::from(bounds.0) / 100.0, f64::from(bounds.1) / 100.0, f64::from(bounds.2) / 100.0);
+        let curve = [Curve::NEVER, Curve::ALWAYS, Curve::step(lo), Curve::linear(lo, hi), Curve::cubic(lo, hi)][shape];
+        let share = |guarantee, cap, uncapped| {
+            if uncapped { Share::at_least(guarantee) } else { Share::between(guarantee, cap) }
+        };
+        let rules = Rules::new(capacity, &[
+            Kind::Message.rule(share(guarantees.0, caps.0, uncapped.0)),
+            Kind::Login.rule(share(guarantees.1, caps.1, uncapped.1)).shed(curve.capped(max)),
+        ]);
+        for (format, read) in round_trips(&rules) {
+            prop_assert_eq!(read, rules, "{}", format);
+        }
     }
 }
 
