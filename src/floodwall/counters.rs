@@ -7,7 +7,7 @@ use crossbeam_utils::CachePadded;
 
 use super::class::{MAX_CLASSES, each_class};
 use super::rejection::Reason;
-use crate::shed::draw::{Draw, GOLDEN};
+use crate::shed::draw::Draw;
 use crate::sync::Ordering;
 use crate::sync::stat::{AtomicU32, AtomicU64};
 use crate::thread_slot::{self, THREAD_SLOTS, ThreadSlot};
@@ -21,9 +21,10 @@ struct SlotCounters {
     shed: AtomicU64,
     class_full: AtomicU64,
     pool_full: AtomicU64,
-    /// The next draw. Each class has its own sequence: if classes shared one, the decisions on one class would select
-    /// the draws of another.
-    draw: AtomicU32,
+    /// The number of the next draw. Each class has its own sequence: if classes shared one, the decisions on one class
+    /// would select the draws of another.
+    next_draw: AtomicU32,
+    draw_offset: u32,
 }
 
 /// The counters of one class, summed over all thread slots.
@@ -40,13 +41,12 @@ pub(super) struct Totals {
 impl Counters {
     pub(super) const fn new() -> Self {
         let mut slots = Counters(
-            [const { CachePadded::new([const { SlotCounters::new(0) }; MAX_CLASSES]) };
+            [const { CachePadded::new([const { SlotCounters::new(0, 0) }; MAX_CLASSES]) };
                 THREAD_SLOTS],
         );
         let mut slot = 0;
         while slot < THREAD_SLOTS {
-            slots.0[slot] =
-                CachePadded::new(each_class!(class => SlotCounters::new(first_draw(slot, class))));
+            slots.0[slot] = CachePadded::new(each_class!(class => SlotCounters::new(slot, class)));
             slot += 1;
         }
         slots
@@ -76,13 +76,15 @@ impl Counters {
 }
 
 impl SlotCounters {
-    const fn new(first_draw: u32) -> Self {
+    const fn new(slot: usize, class: usize) -> Self {
         SlotCounters {
             admitted: AtomicU64::new(0),
             shed: AtomicU64::new(0),
             class_full: AtomicU64::new(0),
             pool_full: AtomicU64::new(0),
-            draw: AtomicU32::new(first_draw),
+            // Consecutive slots begin at consecutive draws, so threads that decide once each are even too.
+            next_draw: AtomicU32::new(slot as u32),
+            draw_offset: draw_offset(class),
         }
     }
 }
@@ -119,46 +121,51 @@ impl LocalCounters<'_> {
         }
     }
 
-    /// Returns the next draw of this class in this slot, from a golden-ratio sequence.
+    /// Returns the next draw of this class in this slot: see [`Draw::nth`].
     ///
     /// A load and a store, even if the slot is shared: two threads may then occasionally get the same draw, or repeat a
     /// part of the sequence. Every part of the sequence is equally even.
     #[inline]
     pub(super) fn next_draw(self) -> Draw {
         // ORDERING: Relaxed: see above.
-        let draw = self.counters.draw.load(Ordering::Relaxed);
-        let next = draw.wrapping_add(GOLDEN);
-        self.counters.draw.store(next, Ordering::Relaxed);
-        Draw::from(draw)
+        let n = self.counters.next_draw.load(Ordering::Relaxed);
+        let next = n.wrapping_add(1);
+        self.counters.next_draw.store(next, Ordering::Relaxed);
+        Draw::nth(n).offset(self.counters.draw_offset)
     }
 }
 
-/// Returns the first draw of a class in a thread slot.
+/// Returns what is added to the draws of a class.
 ///
 /// Sequences begin at odd sixteenths of the range, so that no wall sheds its first request at every probability.
-/// Classes are 5/8 of the range apart, so that classes requested in step are not shed in step. Slots begin at
-/// consecutive elements of the sequence, so that threads that decide once each are even too.
-const fn first_draw(slot: usize, class: usize) -> u32 {
-    // This many steps of the sequence are one step of 9/16 of the range, because 2^32 / phi ends in the hex digit 9.
-    const STEPS: u32 = 1 << (u32::BITS - 4);
-    let number = (10 * class as u32 + 1).wrapping_mul(STEPS) + slot as u32;
-    number.wrapping_mul(GOLDEN)
+/// Classes are 5/8 of the range apart, so that classes requested in step are not shed in step.
+const fn draw_offset(class: usize) -> u32 {
+    const SIXTEENTH: u32 = 1 << (u32::BITS - 4);
+    (10 * class as u32 + 9).wrapping_mul(SIXTEENTH)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::shed::draw::GOLDEN;
 
     #[test]
     fn first_draws_are_offset_by_class_and_by_slot() {
+        let counters = Counters::new();
+        let draw = |slot: usize, class: usize| {
+            let counters = &counters.0[slot][class];
+            let slot = thread_slot::current();
+            LocalCounters { counters, slot }.next_draw()
+        };
         let eighth = 1_u32 << 29;
-        let first = first_draw(0, 0);
-        assert_eq!(first >> 28 & 1, 1, "not at an odd sixteenth");
-        for (class, slot) in (0..8).flat_map(|class| (0..32).map(move |slot| (class, slot))) {
+        for class in 0..MAX_CLASSES {
             let class_offset = (5 * eighth).wrapping_mul(class as u32);
-            let slot_offset = GOLDEN.wrapping_mul(slot as u32);
-            let draw = first.wrapping_add(class_offset).wrapping_add(slot_offset);
-            assert_eq!(first_draw(slot, class), draw, "class {class}, slot {slot}");
+            let first = Draw::from((9_u32 << 28).wrapping_add(class_offset));
+            for slot in 0..16 {
+                let slot_offset = GOLDEN.wrapping_mul(slot as u32);
+                let expected = first.offset(slot_offset);
+                assert_eq!(draw(slot, class), expected, "class {class}, slot {slot}");
+            }
         }
     }
 }

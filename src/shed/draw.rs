@@ -4,6 +4,9 @@
 /// with the step of Knuth's Fibonacci hashing.
 pub(crate) const GOLDEN: u32 = 0x9E37_79B9;
 
+/// Elements of the sequence that are reordered together: see [`Draw::nth`].
+const BLOCK: u32 = 16;
+
 /// The uniform 32-bit sample that decides one request: the request is shed if the sample, divided by 2^32, is below
 /// the reject probability.
 ///
@@ -27,9 +30,12 @@ pub(crate) const GOLDEN: u32 = 0x9E37_79B9;
 pub struct Draw(u32);
 
 impl Draw {
-    /// Returns the next element of the calling thread's golden-ratio Weyl sequence.
+    /// Returns the next element of the calling thread's golden-ratio Weyl sequence, which is visited in blocks of 16,
+    /// each in an order of its own.
     ///
-    /// At a constant probability the share shed converges to it, and rejections are evenly spaced.
+    /// At a constant probability the share shed converges to it, and rejections are evenly spaced. A caller that gets
+    /// every `k`-th sample meets no longer runs of rejections than with independent samples, within a quarter (measured
+    /// for `k` from 1 to 1,024).
     ///
     /// The *n*-th thread to call this begins at the *n*-th element, so threads that decide once each are evenly spaced
     /// too. All decisions of a thread share its sequence: if the outcome of one decides whether another one draws, the
@@ -50,7 +56,29 @@ impl Draw {
         }
         let n = NEXT.get();
         NEXT.set(n.wrapping_add(1));
-        Draw(n.wrapping_mul(GOLDEN))
+        Draw::nth(n)
+    }
+
+    /// Returns the `n`-th draw of a golden-ratio Weyl sequence that is visited in blocks, each block in an order of its
+    /// own.
+    ///
+    /// Every block is as even as in the plain sequence. In the plain sequence a caller that gets every `k`-th draw sees
+    /// almost the same value again and again if `k` times the golden ratio is almost an integer, as it is for every
+    /// Fibonacci number. The order of a block is an exclusive or with a hash of the block's number. The first block is
+    /// in order.
+    #[inline]
+    pub(crate) const fn nth(n: u32) -> Draw {
+        let hash = (n / BLOCK).wrapping_mul(0x85EB_CA6B);
+        let hash = (hash ^ hash >> 15).wrapping_mul(0x846C_A68B);
+        // The upper bits of a product depend on all bits of its factors.
+        let order = hash >> (u32::BITS - BLOCK.ilog2());
+        Draw((n ^ order).wrapping_mul(GOLDEN))
+    }
+
+    /// Returns this draw moved up by `offset`, modulo the range.
+    #[inline]
+    pub(crate) const fn offset(self, offset: u32) -> Draw {
+        Draw(self.0.wrapping_add(offset))
     }
 
     /// Returns a draw that depends only on `key` and `period`: a user has the same draw on every server until the
@@ -72,10 +100,15 @@ impl Draw {
         ((u128::from(draw) * u128::from(whole)) >> u64::BITS) as u64
     }
 
-    /// Returns whether this draw is below the probability `(part / whole)^3`, up to rounding.
+    /// Returns whether this draw is below the probability `(part / whole)^3`, by more than one part in 2^48 at most.
+    ///
+    /// So a draw that equals the probability is not below it, as for every other shape, however the products are
+    /// rounded. Their integers would need 153 bits, and double the instructions of admissions by any curve.
     #[inline]
     pub(crate) fn is_below_cube(self, part: u64, whole: u64) -> bool {
-        const RANGE: f64 = (1_u64 << u32::BITS) as f64;
+        // The 6 roundings on each side change their ratio by 12 parts in 2^53 at most.
+        const MARGIN: f64 = 8.0 * f64::EPSILON;
+        const RANGE: f64 = (1_u64 << u32::BITS) as f64 * (1.0 - MARGIN);
         let (part, whole) = (part as f64, whole as f64);
         f64::from(self.0) * (whole * whole * whole) < RANGE * (part * part * part)
     }
@@ -94,4 +127,26 @@ const fn mix(mut x: u64) -> u64 {
     x = (x ^ x >> 30).wrapping_mul(0xBF58_476D_1CE4_E5B9);
     x = (x ^ x >> 27).wrapping_mul(0x94D0_49BB_1331_11EB);
     x ^ x >> 31
+}
+
+#[cfg(test)]
+mod tests {
+    use core::array::from_fn;
+
+    use super::*;
+
+    /// So the draws are as evenly spaced as the plain sequence, up to one block.
+    #[test]
+    fn each_block_is_a_permutation_of_the_plain_sequence() {
+        for first in [0, 16, 160, 1 << 20, u32::MAX - 15] {
+            for block in 0..10_000 {
+                let element = |n| first.wrapping_add(block * BLOCK + n as u32);
+                let mut draws: [Draw; BLOCK as usize] = from_fn(|n| Draw::nth(element(n)));
+                let mut plain = from_fn(|n| Draw(element(n).wrapping_mul(GOLDEN)));
+                draws.sort_unstable();
+                plain.sort_unstable();
+                assert_eq!(draws, plain);
+            }
+        }
+    }
 }

@@ -59,6 +59,48 @@ impl Evenness {
     }
 }
 
+/// Every seventh number of clients from 1 to 1,024, and those at which a golden-ratio sequence returns closest to where
+/// it began.
+pub fn rhythms() -> impl Iterator<Item = usize> + Clone {
+    (1..=1_024)
+        .step_by(7)
+        .chain([21, 34, 55, 89, 144, 233, 377, 610, 987])
+}
+
+/// Returns the longest run of rejections that one client sees if this number of clients request in turn.
+fn longest_run(clients: impl Iterator<Item = usize>, mut sheds: impl FnMut() -> bool) -> u32 {
+    const ROUNDS: usize = 100;
+    let mut longest = 0;
+    for clients in clients {
+        let mut runs = vec![0; clients];
+        for request in 0..clients * ROUNDS {
+            let run = &mut runs[request % clients];
+            *run = if sheds() { *run + 1 } else { 0 };
+            longest = longest.max(*run);
+        }
+    }
+    longest
+}
+
+/// Checks that no client is shed for longer than by independent samples, plus a quarter.
+#[track_caller]
+pub fn assert_no_client_is_starved(
+    clients: impl Iterator<Item = usize> + Clone,
+    probability: f64,
+    sheds: impl FnMut() -> bool,
+) {
+    let mut samples = 0;
+    let independent = longest_run(clients.clone(), || {
+        samples += 1;
+        is_shed(Draw::keyed(samples, 0), probability)
+    });
+    let longest = longest_run(clients, sheds);
+    assert!(
+        f64::from(longest) <= 1.25 * f64::from(independent),
+        "{longest} rejections in a row at {probability}, {independent} with independent samples"
+    );
+}
+
 const SHORT_THREADS: usize = 200;
 
 /// Checks the number of shed threads, each of which has decided once.

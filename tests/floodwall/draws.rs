@@ -5,7 +5,9 @@
 use floodwall::{AdmitOptions, Curve, Floodwall, Share};
 
 use crate::Kind;
-use crate::common::evenness::{Evenness, IDENTITY, probabilities};
+use crate::common::evenness::{
+    Evenness, IDENTITY, assert_no_client_is_starved, probabilities, rhythms,
+};
 
 /// Returns a wall that sheds each class with the probability that is the pressure.
 pub(crate) fn shedding_wall() -> Floodwall<Kind> {
@@ -46,6 +48,36 @@ fn wall_sheds_each_class_evenly_when_classes_alternate() {
             messages.assert_even();
             logins.assert_even();
         }
+    }
+}
+
+#[test]
+fn clients_in_a_rhythm_are_not_starved() {
+    for kind in [Kind::Login, Kind::Message] {
+        let wall = shedding_wall();
+        assert_no_client_is_starved(rhythms(), 0.5, || sheds(&wall, kind, 0.5));
+    }
+}
+
+/// Every `period`-th request of the class is at another utilization.
+#[test]
+fn requests_at_another_utilization_are_not_starved() {
+    for period in rhythms() {
+        let wall = shedding_wall();
+        let (mut run, mut longest) = (0, 0);
+        for request in 0..100 * period {
+            let is_shed = sheds(
+                &wall,
+                Kind::Login,
+                if request % period == 0 { 0.5 } else { 0.1 },
+            );
+            if request % period == 0 {
+                run = if is_shed { run + 1 } else { 0 };
+                longest = longest.max(run);
+            }
+        }
+        // With independent samples, a run of 20 in one of the 156 periods has a probability of 0.6 %.
+        assert!(longest < 20, "period {period}: {longest}");
     }
 }
 
