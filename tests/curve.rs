@@ -3,7 +3,7 @@
 
 mod common;
 
-use floodwall::{Curve, Draw, Floodwall, Rules, Share, Shedder};
+use floodwall::{AdmitOptions, Curve, Draw, Floodwall, Rules, Share, Shedder};
 use proptest::prelude::*;
 
 floodwall::classes! { enum Kind { Feed } }
@@ -59,6 +59,19 @@ impl Definition {
             Definition::Cubic { lo, hi } => two("cubic", lo, hi),
         }
     }
+}
+
+/// What parameters are rounded to.
+const RESOLUTION: f64 = 0.000_02;
+
+/// Returns whether a wall with this number of permits in use sheds a request with this draw.
+fn wall_sheds(capacity: u32, in_use: u32, curve: Curve, draw: u32) -> bool {
+    let rule = Kind::Feed.rule(Share::at_most(capacity));
+    let wall = Floodwall::new(capacity, &[rule]);
+    let _held = wall.admit_with(Kind::Feed, AdmitOptions::new().permits(in_use));
+    wall.set_rules(Rules::new(capacity, &[rule.shed(curve)]));
+    let options = AdmitOptions::new().draw(Draw::from(draw));
+    wall.admit_with(Kind::Feed, options).is_err()
 }
 
 fn any_definition() -> impl Strategy<Value = Definition> {
@@ -141,6 +154,41 @@ proptest! {
         }
     }
 
+    /// A draw sheds if, and only if, it is below the probability. A draw equal to it passes, for every shape.
+    #[test]
+    fn wall_sheds_if_the_draw_is_below_the_probability(
+        ramp in any_ramp(),
+        is_cubic in any::<bool>(),
+        (capacity, in_use) in (1..=1_000_u32).prop_flat_map(|capacity| (Just(capacity), 0..capacity)),
+        offset in -2..=2_i64,
+    ) {
+        let (lo, hi) = (decimal(ramp.0), decimal(ramp.1));
+        let curve = if is_cubic { Curve::cubic(lo, hi) } else { Curve::linear(lo, hi) };
+        // The probability is `rise / span` or its cube.
+        let [from, to] = [ramp.0, ramp.1].map(|at| i128::from(at) * i128::from(capacity));
+        let span = to - from;
+        let rise = (i128::from(in_use) * i128::from(WHOLE) - from).clamp(0, span);
+        let power = if is_cubic { 3 } else { 1 };
+        let edge = (rise.pow(power) << 32) / span.pow(power);
+        let draw = (edge as i64 + offset).clamp(0, u32::MAX.into()) as u32;
+        let distance = (rise.pow(power) << 32) - i128::from(draw) * span.pow(power);
+        // A wall that computes with floats does not see a smaller distance than this, and then admits.
+        prop_assume!(distance <= 0 || distance >= rise.pow(power) >> 15);
+        let is_below = distance > 0;
+        prop_assert_eq!(wall_sheds(capacity, in_use, curve, draw), is_below);
+    }
+
+    #[test]
+    fn cap_is_never_exceeded_and_never_lost(cap in prop_oneof![0.0..=1.0, 0.0..1e-4, 0.999..=1.0]) {
+        for curve in [Curve::ALWAYS, Curve::step(0.5), Curve::linear(0.1, 0.9), Curve::cubic(0.1, 0.9)] {
+            let probability = curve.capped(cap).probability(1.0);
+            prop_assert!(probability <= f64::max(cap, RESOLUTION));
+            prop_assert!(probability > cap - RESOLUTION);
+            prop_assert_eq!(probability == 0.0, cap == 0.0);
+            prop_assert_eq!(probability == 1.0, cap == 1.0);
+        }
+    }
+
     #[test]
     fn decimal_parameters_are_exact(ramp in any_ramp(), at in 1..=WHOLE) {
         let (lo, hi) = (decimal(ramp.0), decimal(ramp.1));
@@ -195,6 +243,31 @@ proptest! {
         shedder.set_curve(curve);
         prop_assert_eq!(shedder.curve(), curve);
     }
+}
+
+/// The probability is exactly 0.421875 and 0.75.
+#[test]
+fn draw_equal_to_the_probability_passes() {
+    for (curve, edge) in [
+        (Curve::cubic(0.03, 0.95), 1_811_939_328),
+        (Curve::linear(0.03, 0.95), 3_221_225_472),
+        (Curve::step(0.72).capped(0.75), 3_221_225_472),
+    ] {
+        assert!(!wall_sheds(75, 54, curve, edge), "{curve:?}");
+        assert!(wall_sheds(75, 54, curve, edge - 1), "{curve:?}");
+    }
+}
+
+#[test]
+fn cap_near_one_lets_some_requests_pass() {
+    const REQUESTS: u64 = 2_000_000;
+    let shedder = Shedder::new(Curve::ALWAYS.capped(0.999_995));
+    let draws = (0..REQUESTS).map(|n| Draw::from((((2 * n + 1) << 31) / REQUESTS) as u32));
+    let passed = draws
+        .filter(|&draw| shedder.decide_with(1.0, draw).is_ok())
+        .count();
+    // 10 by a cap of 0.999995, and 40 by what it is rounded down to, 0.99998.
+    assert_eq!(passed, 40);
 }
 
 #[test]

@@ -120,6 +120,8 @@ impl Curve {
     /// Returns this curve with its probabilities limited to `max_probability`. A limit below 1 always lets a share of
     /// the requests pass.
     ///
+    /// The limit is rounded down to a multiple of 0.00002, but never from above 0 to 0.
+    ///
     /// # Panics
     /// If [`try_capped`](Self::try_capped) returns an error, with the same text; in a constant, at compile time.
     #[must_use]
@@ -133,15 +135,20 @@ impl Curve {
     /// # Errors
     /// [`CurveError::OutOfRange`] if `max_probability` is not in 0..=1.
     pub const fn try_capped(self, max_probability: f64) -> Result<Curve, CurveError> {
-        match units("capped", "max_probability", max_probability) {
-            Ok(0) => Ok(Curve::NEVER),
-            Ok(max) if max < self.field(MAX_PROBABILITY_SHIFT) => {
-                let other_fields = self.0 & !(FIELD << MAX_PROBABILITY_SHIFT);
-                Ok(Curve(other_fields | max << MAX_PROBABILITY_SHIFT))
-            }
-            Ok(_) => Ok(self),
-            Err(error) => Err(error),
+        let nearest = match units("capped", "max_probability", max_probability) {
+            Ok(units) => units,
+            Err(error) => return Err(error),
+        };
+        if max_probability == 0.0 {
+            return Ok(Curve::NEVER);
         }
+        let rounded_down = nearest - (decimal(nearest) > max_probability) as u64;
+        let max = if rounded_down == 0 { 1 } else { rounded_down };
+        if max >= self.field(MAX_PROBABILITY_SHIFT) {
+            return Ok(self);
+        }
+        let other_fields = self.0 & !(FIELD << MAX_PROBABILITY_SHIFT);
+        Ok(Curve(other_fields | max << MAX_PROBABILITY_SHIFT))
     }
 
     /// Returns the reject probability, in 0..=1, at this utilization. NaN reads as 0.
