@@ -12,8 +12,8 @@
 //! - *The fast path*: two thresholds per class, tagged with the epoch they were computed for. An admission that stays
 //!   at or below both is within every limit and below every curve, and does not read the slot.
 //! - *Release* subtracts from the word.
-//! - *A rule update* (one at a time, under a lock that no admission looks at) writes the idle slot and then steps the
-//!   epoch. A concurrent compare-exchange of a word of the old epoch fails.
+//! - *A rule update* (one at a time, under a lock that no admission and no reader looks at) writes the idle slot and then
+//!   steps the epoch. A concurrent compare-exchange of a word of the old epoch fails.
 
 pub(crate) mod admission;
 pub(crate) mod class;
@@ -30,7 +30,7 @@ use core::marker::PhantomData;
 
 use crossbeam_utils::CachePadded;
 
-use self::class::{Class, MAX_CLASSES, index_of};
+use self::class::{Class, MAX_CLASSES, each_class, index_of};
 use self::counters::Counters;
 use self::rule_slots::{RuleSlots, Slot};
 use self::rules::{Rule, Rules, RulesError};
@@ -125,7 +125,7 @@ impl<C: Class> Floodwall<C> {
             Floodwall {
                 word: CachePadded::new(AtomicU64::new(0)),
                 rules: RuleSlots::new(&rules),
-                peaks: CachePadded::new([const { Peak::new() }; MAX_CLASSES]),
+                peaks: CachePadded::new(each_class!(_class => Peak::new())),
                 counters: Counters::new(),
                 classes: PhantomData,
             }
@@ -183,7 +183,12 @@ impl<C: Class> Floodwall<C> {
     /// Returns a [`snapshot`](Self::snapshot) and restarts the peaks, for a caller that samples at regular intervals.
     pub fn take_peaks(&self) -> Snapshot {
         self.snapshot_with(|class| {
-            self.peaks[class].take(|| Self::LANES.get(self.load(), class) as u32)
+            self.peaks[class].take(|| {
+                // ORDERING: Release: pairs with the Acquire of an admission's compare-exchange; required for the reason
+                // given in `Peak::take`.
+                let word = self.word.fetch_add(0, Ordering::Release);
+                Self::LANES.get(word, class) as u32
+            })
         })
     }
 
@@ -231,16 +236,17 @@ impl<C: Class> Floodwall<C> {
     /// Returns the rules in force, as configured.
     ///
     /// # Progress
-    /// Blocking: waits while another thread reads or updates the rules.
+    /// As [`utilization`](Self::utilization).
     #[must_use]
     pub fn rules(&self) -> Rules<C> {
-        self.rules.configured(&self.word)
+        self.read(Slot::rules).1
     }
 
     /// Replaces all rules at once. No permit is revoked. Rules equal to those in force change nothing.
     ///
     /// # Progress
-    /// Blocking: waits while another thread reads or updates the rules. No admission waits for an update.
+    /// Blocking: waits while another thread updates the rules, and spins without the feature `std`. No admission and no
+    /// reader waits for an update.
     ///
     /// # Memory ordering
     /// Everything that precedes an update happens-before every admission under the new rules.
@@ -322,5 +328,27 @@ impl<C: Class> Floodwall<C> {
 impl<C: Class> fmt::Debug for Floodwall<C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("Floodwall").field(&self.snapshot()).finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Share;
+
+    crate::classes! { enum Kind { Message } }
+
+    /// A reader that took the lock would wait forever.
+    #[test]
+    fn readers_do_not_wait_for_a_rule_update() {
+        let rules = Rules::new(10, &[Kind::Message.rule(Share::exactly(5))]);
+        let wall = Floodwall::from_rules(rules);
+        let updated = wall.rules.update(&wall.word, |current| {
+            assert!(current == rules && wall.rules() == rules);
+            assert_eq!((wall.capacity(), wall.snapshot().capacity), (10, 10));
+            assert!(wall.admit(Kind::Message).is_ok());
+            rules.with_capacity(20)
+        });
+        assert_eq!((updated, wall.capacity()), (Ok(()), 20));
     }
 }

@@ -9,8 +9,7 @@ use crossbeam_utils::CachePadded;
 
 use self::peak::Peak;
 use crate::shed::utilization::Utilization;
-use crate::sync::stat::AtomicU32;
-use crate::sync::{AtomicU64, Ordering, constructor};
+use crate::sync::{AtomicU32, AtomicU64, Ordering, constructor};
 
 /// A lock-free utilization gauge: active / capacity. It counts and limits nothing.
 ///
@@ -62,8 +61,9 @@ impl Gauge {
     /// compare-exchange loop on x86-64.
     #[inline]
     pub fn enter(&self) -> GaugeGuard<'_> {
-        // ORDERING: Relaxed: entering publishes nothing; only the drop of the guard does.
-        let now = self.active.fetch_add(1, Ordering::Relaxed) + 1;
+        // ORDERING: Acquire: pairs with the Release in `take_peak`; required because a call that `take_peak` does not count
+        // must see the peak that it reset.
+        let now = self.active.fetch_add(1, Ordering::Acquire) + 1;
         self.rest.peak.raise(saturate(now));
         GaugeGuard { gauge: self }
     }
@@ -112,7 +112,10 @@ impl Gauge {
 
     /// Returns the peak and restarts it at the number of callers that are active now.
     pub fn take_peak(&self) -> u32 {
-        self.rest.peak.take(|| self.active())
+        self.rest.peak.take(|| {
+            // ORDERING: Release: pairs with the Acquire in `enter`; required for the reason given in `Peak::take`.
+            saturate(self.active.fetch_add(0, Ordering::Release))
+        })
     }
 }
 

@@ -1,16 +1,19 @@
 //! The atomics: core's; loom's in the models; in one test build, atomics that fail spuriously. No other file knows which.
 
-#[cfg(not(floodwall_loom))]
+#[cfg(not(any(feature = "std", floodwall_loom)))]
 pub(crate) use core::sync::atomic::AtomicBool;
+#[cfg(not(floodwall_loom))]
+pub(crate) use core::sync::atomic::AtomicU32;
 #[cfg(not(any(floodwall_loom, floodwall_spurious)))]
 pub(crate) use core::sync::atomic::AtomicU64;
 #[cfg(floodwall_loom)]
-pub(crate) use loom::sync::atomic::{AtomicBool, AtomicU64};
+pub(crate) use loom::sync::atomic::{AtomicBool, AtomicU32, AtomicU64};
 #[cfg(floodwall_spurious)]
 pub(crate) use spurious::AtomicU64;
 
 pub(crate) use core::sync::atomic::Ordering;
 
+pub(crate) mod lock;
 #[cfg(floodwall_spurious)]
 mod spurious;
 

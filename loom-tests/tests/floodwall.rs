@@ -468,3 +468,20 @@ fn snapshot_shows_one_epoch() {
         updater.join().unwrap();
     });
 }
+
+/// A permit that is held during a concurrent `take_peaks` is in the next peak.
+#[test]
+fn concurrent_take_peaks_keeps_a_held_permit_in_the_peak() {
+    two_threads(|| {
+        let wall = wall(2, Share::at_most(2), Share::at_most(2));
+        let other = spawn(&wall, |wall| {
+            kick();
+            wall.take_peaks();
+        });
+        kick();
+        let permit = wall.admit(A).unwrap();
+        other.join().unwrap();
+        drop(permit);
+        assert_eq!(wall.take_peaks().classes()[0].peak, 1);
+    });
+}

@@ -2,6 +2,7 @@
 
 mod common;
 
+use std::mem::forget;
 use std::sync::Arc;
 
 use common::{Data, Signal, kick, three_threads, two_threads};
@@ -50,5 +51,26 @@ fn active_count_is_exact() {
         }
         assert_eq!(gauge.active(), 0);
         assert!((1..=2).contains(&gauge.peak()));
+    });
+}
+
+/// A guard that is held throughout is in the peak after any `take_peak` that ran concurrently with its `enter`.
+#[test]
+fn concurrent_take_peak_keeps_a_held_guard_in_the_peak() {
+    three_threads(|| {
+        let gauge = Arc::new(Gauge::new(2));
+        let workers = [0, 1].map(|_| {
+            let gauge = Arc::clone(&gauge);
+            thread::spawn(move || {
+                kick();
+                forget(gauge.enter());
+            })
+        });
+        kick();
+        gauge.take_peak();
+        for worker in workers {
+            worker.join().unwrap();
+        }
+        assert_eq!(gauge.take_peak(), 2);
     });
 }

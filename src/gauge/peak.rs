@@ -1,15 +1,17 @@
 //! The highest count since the peak was last taken: a statistic.
 
-use crate::sync::Ordering;
-use crate::sync::stat::AtomicU32;
+use crate::sync::{AtomicU32, Ordering, constructor};
 
 pub(crate) struct Peak(AtomicU32);
 
-// ORDERING: Relaxed in this file: a peak orders nothing and decides nothing.
+// ORDERING: Relaxed in this file: a peak publishes nothing. That `take` and a concurrent `raise` do not miss each other
+// rests on the counter that is raised: see `take`.
 
 impl Peak {
-    pub(crate) const fn new() -> Self {
-        Peak(AtomicU32::new(0))
+    constructor! {
+        pub(crate) const fn new() -> Self {
+            Peak(AtomicU32::new(0))
+        }
     }
 
     /// Raises the peak to `count` if that is higher. Usually one load, because a new peak is rare.
@@ -32,8 +34,12 @@ impl Peak {
         self.0.load(Ordering::Relaxed)
     }
 
-    /// Returns the peak and restarts it at the current count, which `count` reads after the reset. Calls in flight may
-    /// be missing from the new peak.
+    /// Returns the peak and restarts it at the current count.
+    ///
+    /// `count` reads the counter after the reset, by a read-modify-write with Release. An increment of the counter (a
+    /// read-modify-write with Acquire) comes either before that, and is counted, or after it: then the reset
+    /// happens-before the `raise` that follows the increment. With a load instead, both could read old values, and the
+    /// peak would stay too low until the next increment.
     pub(crate) fn take(&self, count: impl FnOnce() -> u32) -> u32 {
         // ORDERING: Relaxed: see above.
         let peak = self.0.swap(0, Ordering::Relaxed);
