@@ -151,20 +151,27 @@ fn guarantee_above_cap_is_an_error() {
 fn cap_above_lane_maximum_is_an_error() {
     fn check<const COUNT: usize>() {
         let max = LANE_MAX[COUNT];
-        let text = format!(
-            "class `a`: it could hold {} permits, but with this number of classes each can hold at most \
-             {max}",
-            max + 1
+        let classes = if COUNT == 1 { "class" } else { "classes" };
+        let remedy = format!(
+            "but a class can hold at most {max} with {COUNT} {classes}: give it a lower cap, or use \
+             fewer classes"
         );
-        let error = RulesError::CapTooLarge {
+        let error = |cap, capacity| RulesError::CapTooLarge {
             class: "a",
-            cap: max + 1,
+            cap,
+            capacity,
+            classes: COUNT,
             max,
         };
         let over = equal_rules::<COUNT>(Share::at_most(max + 1));
-        assert_error(u32::MAX, &over, error, &text);
+        let text = format!("class `a`: its cap is {}, {remedy}", max + 1);
+        assert_error(u32::MAX, &over, error(max + 1, u32::MAX), &text);
         let uncapped = equal_rules::<COUNT>(Share::at_least(0));
-        assert_error(max + 1, &uncapped, error, &text);
+        let text = format!(
+            "class `a`: it may hold the whole capacity of {}, {remedy}",
+            max + 1
+        );
+        assert_error(max + 1, &uncapped, error(u32::MAX, max + 1), &text);
         // The lower one of cap and capacity counts.
         assert!(Rules::try_new(max, &uncapped).is_ok());
         assert!(Rules::try_new(max, &over).is_ok());
@@ -209,7 +216,21 @@ fn long_error_text_is_truncated_between_characters() {
 
 #[test]
 fn rules_debug_output_lists_classes_by_name() {
-    let text = "Rules { capacity: 100, Message: (Share { guarantee: 50, cap: 4294967295 }, NEVER), \
-                background login: (Share { guarantee: 20, cap: 50 }, linear(0.6, 0.8)) }";
+    let text = "Rules { capacity: 100, Message: (at_least(50), NEVER), \
+                background login: (between(20, 50), linear(0.6, 0.8)) }";
     assert_eq!(format!("{RULES:?}"), text);
+}
+
+#[test]
+fn share_debug_output_is_the_constructor_call() {
+    for (share, text) in [
+        (Share::exactly(5), "exactly(5)"),
+        (Share::at_most(5), "at_most(5)"),
+        (Share::exactly(0), "at_most(0)"),
+        (Share::at_least(5), "at_least(5)"),
+        (Share::at_least(0), "at_least(0)"),
+        (Share::between(2, 5), "between(2, 5)"),
+    ] {
+        assert_eq!(format!("{share:?}"), text);
+    }
 }

@@ -18,7 +18,7 @@ use crate::shed::curve::Curve;
 /// assert_eq!(Share::at_most(50), Share::between(0, 50));
 /// assert_eq!(Share::at_least(20).cap(), u32::MAX); // may borrow up to the capacity
 /// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Share {
     guarantee: u32,
     cap: u32,
@@ -60,6 +60,21 @@ impl Share {
     #[must_use]
     pub const fn cap(self) -> u32 {
         self.cap
+    }
+}
+
+/// Formats the share like the code that creates it: `between(20, 50)`.
+impl fmt::Debug for Share {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match *self {
+            Share {
+                guarantee,
+                cap: u32::MAX,
+            } => write!(f, "at_least({guarantee})"),
+            Share { guarantee: 0, cap } => write!(f, "at_most({cap})"),
+            Share { guarantee, cap } if guarantee == cap => write!(f, "exactly({cap})"),
+            Share { guarantee, cap } => write!(f, "between({guarantee}, {cap})"),
+        }
     }
 }
 
@@ -304,11 +319,12 @@ impl<C: Class> Rules<C> {
                     cap,
                 });
             }
-            let cap = self.effective_cap(i);
-            if cap > lanes.max() {
+            if self.effective_cap(i) > lanes.max() {
                 return Err(RulesError::CapTooLarge {
                     class,
                     cap,
+                    capacity: self.capacity,
+                    classes: Self::COUNT,
                     max: lanes.max(),
                 });
             }
@@ -439,8 +455,12 @@ pub enum RulesError {
     CapTooLarge {
         /// The name of the class.
         class: &'static str,
-        /// The cap of the class, or the capacity if that is lower.
+        /// The cap of the class as configured.
         cap: u32,
+        /// The capacity.
+        capacity: u32,
+        /// The number of classes.
+        classes: usize,
         /// The most permits that a class can hold, with this number of classes.
         max: u32,
     },
@@ -485,11 +505,27 @@ impl RulesError {
                 .int(guarantees)
                 .str(" in all, more than the capacity of ")
                 .int(capacity as u64),
-            RulesError::CapTooLarge { class, cap, max } => text_for(class)
-                .str("it could hold ")
-                .int(cap as u64)
-                .str(" permits, but with this number of classes each can hold at most ")
-                .int(max as u64),
+            RulesError::CapTooLarge {
+                class,
+                cap,
+                capacity,
+                classes,
+                max,
+            } => {
+                let text = if cap <= capacity {
+                    text_for(class).str("its cap is ").int(cap as u64)
+                } else {
+                    text_for(class)
+                        .str("it may hold the whole capacity of ")
+                        .int(capacity as u64)
+                };
+                text.str(", but a class can hold at most ")
+                    .int(max as u64)
+                    .str(" with ")
+                    .int(classes as u64)
+                    .str(if classes == 1 { " class" } else { " classes" })
+                    .str(": give it a lower cap, or use fewer classes")
+            }
         }
     }
 }

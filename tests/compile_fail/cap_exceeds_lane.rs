@@ -1,4 +1,4 @@
-// class `H`: it could hold 128 permits, but with this number of classes each can hold at most 127
+// class `H`: its cap is 128, but a class can hold at most 127 with 8 classes: give it a lower cap, or use fewer classes
 
 use floodwall::{Floodwall, Share, classes};
 

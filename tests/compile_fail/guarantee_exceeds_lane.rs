@@ -1,4 +1,4 @@
-// class `Login`: it could hold 16777216 permits, but with this number of classes each can hold at most 16777215
+// class `Login`: its cap is 16777216, but a class can hold at most 16777215 with 1 class: give it a lower cap, or use fewer classes
 
 use floodwall::{Floodwall, Share, classes};
 

@@ -22,6 +22,8 @@ fn failed_rule_update_changes_nothing() {
         let expected = RulesError::CapTooLarge {
             class: "Message",
             cap: u32::MAX,
+            capacity: u32::MAX,
+            classes: 2,
             max: LANE_MAX[2],
         };
         assert_eq!(error, expected);
