@@ -82,6 +82,7 @@ impl Bulkhead {
     ///
     /// # Memory ordering
     /// Everything done under permits that were released before happens-before the acquire.
+    #[must_use = "bind the permit to a name such as `_permit`: `let _ = ...` releases it immediately"]
     #[inline]
     pub fn try_acquire(&self) -> Result<Permit<'_>, Full> {
         self.try_acquire_many(1)
@@ -105,6 +106,7 @@ impl Bulkhead {
     /// assert_eq!(bulkhead.available_permits(), 1);
     /// # Ok::<(), floodwall::Full>(())
     /// ```
+    #[must_use = "bind the permit to a name such as `_permit`: `let _ = ...` releases it immediately"]
     #[inline]
     pub fn try_acquire_many(&self, permits: u32) -> Result<Permit<'_>, Full> {
         let unit = u64::from(permits);
@@ -146,13 +148,14 @@ impl Bulkhead {
     /// assert_eq!(tenant.in_use(), 0);
     /// # Ok::<(), floodwall::Full>(())
     /// ```
+    #[must_use = "bind the permit to a name such as `_permit`: `let _ = ...` releases it immediately"]
     #[cfg(feature = "alloc")]
     pub fn try_acquire_owned(self: &Arc<Self>) -> Result<OwnedPermit<Self>, Full> {
         let permit = self.try_acquire()?;
         Ok(OwnedPermit::new(self, |bulkhead| &bulkhead.word, permit))
     }
 
-    /// Runs `f` under a permit.
+    /// Runs `f` under a permit. A future that `f` returns runs without it.
     ///
     /// # Errors
     /// As [`try_acquire`](Self::try_acquire); then `f` is not called.

@@ -9,23 +9,46 @@ use crate::sync::{AtomicU64, Ordering};
 /// A permit is released when it is dropped, on any thread, also while a panic unwinds. [`core::mem::forget`] never
 /// releases it: it then counts as in use for good.
 ///
-/// # Three ways to lose a permit
-/// Each of these releases the permit before the work begins, and no lint catches all of them:
+/// # Ways to lose a permit
+/// Each of these releases the permit before the work ends:
 /// ```
 /// # use floodwall::Bulkhead;
-/// # let bulkhead = Bulkhead::new(1);
-/// # fn work() {}
-/// let _ = bulkhead.try_acquire();          // `_` binds nothing: write `_permit`
-/// if bulkhead.try_acquire().is_ok() {      // a temporary: write `if let Ok(_permit) = ...`
+/// # static BULKHEAD: Bulkhead = Bulkhead::new(1);
+/// # fn work() { assert_eq!(BULKHEAD.in_use(), 0) }
+/// # fn main() {
+/// let _ = BULKHEAD.try_acquire();               // `_` binds nothing: write `_permit`
+/// work();
+///
+/// let Ok(_) = BULKHEAD.try_acquire() else {     // the same
+///     return;
+/// };
+/// work();
+///
+/// if BULKHEAD.try_acquire().is_ok() {           // a temporary: write `if let Ok(_permit) = ...`
 ///     work();
 /// }
-/// if let Ok(permit) = bulkhead.try_acquire() {
-///     let job = move || work();            // does not name the permit, so does not capture it
-///     drop(permit);                        // released before the job runs: use `Permit::wrap`
+///
+/// if let Ok(permit) = BULKHEAD.try_acquire() {
+///     let job = move || work();                 // does not name `permit`, so does not capture it:
+///     drop(permit);                             // write `permit.wrap(work)`
 ///     job();
 /// }
-/// # assert_eq!(bulkhead.in_use(), 0);
+///
+/// let future = BULKHEAD.call(|| async { work() }); // released when the future exists, before it runs:
+/// # block_on(future.unwrap());                     // acquire inside the `async` block
+///
+/// const COPIED: Bulkhead = Bulkhead::new(1);    // each use is a new bulkhead: write `static`
+/// assert_eq!(COPIED.call(|| COPIED.in_use()), Ok(0));
+/// # }
+/// # fn block_on(future: impl Future) {
+/// #     use std::{pin::pin, task::{Context, Waker}};
+/// #     let mut future = pin!(future);
+/// #     while future.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending() {}
+/// # }
 /// ```
+/// No lint finds all of them: `#![warn(let_underscore_drop)]` finds the first, Clippy the last. Other suggestions of the
+/// tools lead here: rustc offers `let _ =` for an unused result, and Clippy `is_ok()` for `if let Ok(_) =`. [`wrap`](
+/// Self::wrap) with a closure that returns a future is the same mistake as `call`.
 ///
 /// # Progress
 /// A release is one `fetch_sub`: wait-free on processors with an atomic fetch-and-add.
@@ -47,7 +70,8 @@ impl<'a> Permit<'a> {
 
     /// Returns a closure that runs `f` and holds the permit while it runs, to be sent to another thread.
     ///
-    /// The permit is released when `f` returns or panics, or when the closure is dropped without having run.
+    /// The permit is released when `f` returns or panics, or when the closure is dropped without having run. A future that
+    /// `f` returns runs without it.
     ///
     /// # Examples
     /// ```

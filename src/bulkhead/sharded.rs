@@ -97,12 +97,13 @@ impl<const SHARDS: usize> ShardedBulkhead<SHARDS> {
     /// # Memory ordering
     /// Everything done under permits that were released to the shard that this permit comes from happens-before the
     /// acquire.
+    #[must_use = "bind the permit to a name such as `_permit`: `let _ = ...` releases it immediately"]
     #[inline]
     pub fn try_acquire(&self) -> Result<Permit<'_>, Full> {
         self.shard(thread_slot::current().index()).try_acquire()
     }
 
-    /// Runs `f` under a permit.
+    /// Runs `f` under a permit. A future that `f` returns runs without it.
     ///
     /// # Errors
     /// As [`try_acquire`](Self::try_acquire); then `f` is not called.
@@ -218,6 +219,7 @@ impl<'a, const SHARDS: usize> Shard<'a, SHARDS> {
     ///
     /// # Memory ordering
     /// As [`ShardedBulkhead::try_acquire`].
+    #[must_use = "bind the permit to a name such as `_permit`: `let _ = ...` releases it immediately"]
     #[inline]
     pub fn try_acquire(self) -> Result<Permit<'a>, Full> {
         match self.try_acquire_from(self.home) {

@@ -104,6 +104,7 @@ impl<C: Class> Floodwall<C> {
     /// # Memory ordering
     /// Everything done under permits that were released before happens-before the admission, and so does everything
     /// that preceded the last rule update.
+    #[must_use = "bind the permit to a name such as `_permit`: `let _ = ...` releases it immediately"]
     #[inline]
     #[track_caller]
     pub fn admit(&self, class: C) -> Result<Permit<'_>, Rejection> {
@@ -120,6 +121,7 @@ impl<C: Class> Floodwall<C> {
     ///
     /// # Panics
     /// As [`admit`](Self::admit).
+    #[must_use = "bind the permit to a name such as `_permit`: `let _ = ...` releases it immediately"]
     #[inline(always)]
     #[track_caller]
     pub fn admit_with(&self, class: C, options: AdmitOptions) -> Result<Permit<'_>, Rejection> {
@@ -244,6 +246,7 @@ impl<C: Class> Floodwall<C> {
     ///
     /// # Panics
     /// As [`admit`](Self::admit).
+    #[must_use = "bind the permit to a name such as `_permit`: `let _ = ...` releases it immediately"]
     #[cfg(feature = "alloc")]
     #[track_caller]
     pub fn admit_owned(self: &Arc<Self>, class: C) -> Result<OwnedPermit<Self>, Rejection> {
@@ -251,7 +254,7 @@ impl<C: Class> Floodwall<C> {
         Ok(OwnedPermit::new(self, |wall| &wall.word, permit))
     }
 
-    /// Runs `f` under a permit.
+    /// Runs `f` under a permit. A future that `f` returns runs without it.
     ///
     /// # Errors
     /// As [`admit`](Self::admit); then `f` is not called.
