@@ -8,7 +8,7 @@
 //!
 //! ```text
 //! cargo run --release --example kakaotalk              two minutes
-//! cargo run --release --example kakaotalk -- --quick   fifteen seconds, too short to judge by
+//! cargo run --release --example kakaotalk -- --quick   fifteen seconds, without the comparison with theory
 //! ```
 
 mod chart;
@@ -35,7 +35,7 @@ use traffic::Timeline;
 /// Replays KakaoTalk's overload incidents against a real pool of 100 threads.
 #[derive(Parser)]
 struct Arguments {
-    /// Run each scenario for about a second: a demonstration, too short to judge by.
+    /// Run each scenario for about a second: a demonstration. It is too short to compare with theory.
     #[arg(long)]
     quick: bool,
     /// Send the same requests as the run that printed this seed.
@@ -56,7 +56,7 @@ fn main() -> Result<ExitCode, Box<dyn Error>> {
     let count = scenarios.len() + 1;
     println!("{}", report::introduction(count, timeline));
     if arguments.quick {
-        println!("Quick run: too short to judge by. Shares may differ from theory.");
+        println!("This is a quick run: its shares are a few percentage points off by chance.");
     }
     let progress = ProgressBar::new(0).with_style(ProgressStyle::with_template(
         "{bar:40} {elapsed_precise} of {duration_precise}  {msg}",
@@ -76,11 +76,11 @@ fn main() -> Result<ExitCode, Box<dyn Error>> {
     }
     println!("Charts are in {}.\n", folder.display());
 
-    let agrees = report::judge(&runs);
     if arguments.quick {
-        println!("Quick run: too short to judge by.");
+        println!("Run it without --quick to compare the shares with theory.");
+        return Ok(ExitCode::SUCCESS);
     }
-    Ok(if agrees || arguments.quick {
+    Ok(if report::judge(&runs) {
         ExitCode::SUCCESS
     } else {
         ExitCode::FAILURE

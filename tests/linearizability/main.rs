@@ -16,7 +16,8 @@
 //! chance only. Statistics (peaks, counters) may lag behind calls in flight and are not recorded.
 //!
 //! `FLOODWALL_HISTORIES` sets the minimum number of histories per object. It is 50,000 by default. Two
-//! idle processors record about five times as many in the time available.
+//! idle processors record about five times as many in the time available. On a busy machine, or on one
+//! processor, few calls overlap; the test then reports that and passes.
 
 #[path = "../spec/mod.rs"]
 mod spec;
