@@ -246,7 +246,8 @@ impl<C: Class> Floodwall<C> {
     ///
     /// # Progress
     /// Blocking: waits while another thread updates the rules, and spins without the feature `std`. No admission and no
-    /// reader waits for an update.
+    /// reader waits for an update. If a process forks during an update by another thread, the next one in the child
+    /// waits forever.
     ///
     /// # Memory ordering
     /// Everything that precedes an update happens-before every admission under the new rules.

@@ -99,7 +99,7 @@ impl<C: Class> Floodwall<C> {
     /// processor's compare-exchange failed spuriously. A rejection does not write the word that admissions share.
     /// Unless its call lost such a race before, it retries at most once per rule update that completes during the
     /// call. The first 16 threads that ask count in exclusive slots, each until it ends; all other threads share 16
-    /// slots.
+    /// slots. A thread that first asks in a destructor of a pthread key may keep its slot for good.
     ///
     /// # Memory ordering
     /// Everything done under permits that were released before happens-before the admission, and so does everything
