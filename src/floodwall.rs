@@ -181,6 +181,9 @@ impl<C: Class> Floodwall<C> {
     }
 
     /// Returns a [`snapshot`](Self::snapshot) and restarts the peaks, for a caller that samples at regular intervals.
+    ///
+    /// # Progress
+    /// As [`utilization`](Self::utilization). It writes the word that admissions share once per class.
     pub fn take_peaks(&self) -> Snapshot {
         self.snapshot_with(|class| {
             self.peaks[class].take(|| {
@@ -239,7 +242,13 @@ impl<C: Class> Floodwall<C> {
     /// As [`utilization`](Self::utilization).
     #[must_use]
     pub fn rules(&self) -> Rules<C> {
-        self.read(Slot::rules).1
+        loop {
+            // A wall takes only valid rules. A mix of two versions, which a reader sees if it is suspended while the
+            // epoch returns to the same value, may be invalid.
+            if let Ok(rules) = self.read(Slot::rules).1.validate() {
+                return rules;
+            }
+        }
     }
 
     /// Replaces all rules at once. No permit is revoked. Rules equal to those in force change nothing.

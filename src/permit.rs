@@ -10,7 +10,7 @@ use crate::sync::{AtomicU64, Ordering};
 /// releases it: it then counts as in use for good.
 ///
 /// # Ways to lose a permit
-/// Each of these releases the permit before the work ends:
+/// In each of these the work runs without a permit:
 /// ```
 /// # use floodwall::Bulkhead;
 /// # static BULKHEAD: Bulkhead = Bulkhead::new(1);
@@ -46,9 +46,9 @@ use crate::sync::{AtomicU64, Ordering};
 /// #     while future.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending() {}
 /// # }
 /// ```
-/// No lint finds all of them: `#![warn(let_underscore_drop)]` finds the first, Clippy the last. Other suggestions of the
-/// tools lead here: rustc offers `let _ =` for an unused result, and Clippy `is_ok()` for `if let Ok(_) =`. [`wrap`](
-/// Self::wrap) with a closure that returns a future is the same mistake as `call`.
+/// No lint finds all of them: `#![warn(let_underscore_drop)]` finds the first, Clippy the last. Two suggestions of the
+/// tools cause these mistakes: rustc's `let _ =` for an unused result, and Clippy's `is_ok()` for `if let Ok(_) =`.
+/// [`wrap`](Self::wrap) with a closure that returns a future is the same mistake as `call`.
 ///
 /// # Progress
 /// A release is one `fetch_sub`: wait-free on processors with an atomic fetch-and-add.

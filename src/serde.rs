@@ -2,7 +2,10 @@
 //!
 //! Everything is a map with named keys, in every format: a format that writes structs by position could not tell which
 //! of the optional keys are missing. Deserialized values are validated by the constructors that code uses, with the same
-//! error texts, after the class and the key that they concern.
+//! error texts.
+//!
+//! An error says its class and key where it is created, and is never put into another one: a format attaches the
+//! position in the text to an error when it is created, and a new error would get the position of the outer value.
 //!
 //! `deserialize_any` throughout: a format that is asked for a map may make one of an empty value or of a sequence.
 
@@ -10,7 +13,7 @@ use core::fmt;
 use core::marker::PhantomData;
 
 use ::serde::de::{
-    self, DeserializeSeed, Deserializer, IgnoredAny, MapAccess, Unexpected, Visitor,
+    DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, Unexpected, Visitor,
 };
 use ::serde::ser::{SerializeMap, Serializer};
 use ::serde::{Deserialize, Serialize};
@@ -105,6 +108,93 @@ impl Serialize for Parameters<'_> {
     }
 }
 
+/// Where a value is, for errors.
+#[derive(Clone, Copy, Default)]
+struct Place {
+    class: Option<&'static str>,
+    /// The keys from the rule of the class, or from the outermost map, to the value. Unused ones are empty.
+    keys: [&'static str; 3],
+}
+
+impl Place {
+    fn of_class(class: &'static str) -> Self {
+        Place {
+            class: Some(class),
+            ..Place::default()
+        }
+    }
+
+    /// Returns the place of the value of this key.
+    fn key(mut self, key: &'static str) -> Self {
+        if let Some(unused) = self.keys.iter_mut().find(|key| key.is_empty()) {
+            *unused = key;
+        }
+        self
+    }
+
+    fn error<E: Error>(self, text: impl fmt::Display) -> E {
+        E::custom(format_args!("{text}{self}"))
+    }
+
+    /// Returns the value of a key that is required.
+    fn required<T, E: Error>(self, value: Option<T>, key: &str) -> Result<T, E> {
+        value.ok_or_else(|| self.error(format_args!("missing key `{key}`")))
+    }
+
+    /// Reads the value of a key, which may occur once.
+    fn read<'de, A: MapAccess<'de>, S: DeserializeSeed<'de>>(
+        self,
+        map: &mut A,
+        key: &'static str,
+        seed: fn(Place) -> S,
+        value: &mut Option<S::Value>,
+    ) -> Result<(), A::Error> {
+        if value.is_some() {
+            return Err(self.error(format_args!("duplicate key `{key}`")));
+        }
+        *value = Some(map.next_value_seed(seed(self.key(key)))?);
+        Ok(())
+    }
+}
+
+/// Formats the place as the end of an error: ` (class `Login`, key `shed.linear.lo`)`.
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut separator = " (";
+        if let Some(class) = self.class {
+            write!(f, "{separator}class `{class}`")?;
+            separator = ", ";
+        }
+        let mut dot = "";
+        for key in self.keys.iter().filter(|key| !key.is_empty()) {
+            if dot.is_empty() {
+                write!(f, "{separator}key `")?;
+            }
+            write!(f, "{dot}{key}")?;
+            dot = ".";
+        }
+        f.write_str(if dot.is_empty() { "" } else { "`" })?;
+        f.write_str(if self.class.is_none() && dot.is_empty() {
+            ""
+        } else {
+            ")"
+        })
+    }
+}
+
+/// A visitor that deserializes by itself.
+macro_rules! seed {
+    ($seed:ty, $value:ty $(, $class:ident)?) => {
+        impl<'de $(, $class: Class)?> DeserializeSeed<'de> for $seed {
+            type Value = $value;
+
+            fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<$value, D::Error> {
+                deserializer.deserialize_any(self)
+            }
+        }
+    };
+}
+
 impl<'de, C: Class> Deserialize<'de> for Rules<C> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         deserializer.deserialize_any(RulesVisitor(PhantomData))
@@ -121,18 +211,17 @@ impl<'de, C: Class> Visitor<'de> for RulesVisitor<C> {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Rules<C>, A::Error> {
+        let place = Place::default();
         let (mut capacity, mut classes) = (None, None);
-        while let Some(key) = map.next_key_seed(Key::field(RULES_KEYS))? {
+        while let Some(key) = map.next_key_seed(Name::key(RULES_KEYS, place))? {
             match key {
-                0 => read(&mut map, "capacity", PhantomData::<Permits>, &mut capacity)?,
-                _ if classes.is_some() => return Err(de::Error::duplicate_field("classes")),
-                // Its errors name the class.
-                _ => classes = Some(map.next_value::<Classes<C>>()?),
+                0 => place.read(&mut map, "capacity", Permits, &mut capacity)?,
+                _ => place.read(&mut map, "classes", ClassesSeed::new, &mut classes)?,
             }
         }
-        let Permits(capacity) = required(capacity, "capacity")?;
-        let Classes { rules, count } = required(classes, "classes")?;
-        Rules::try_new(capacity, &rules[..count]).map_err(de::Error::custom)
+        let capacity = place.required(capacity, "capacity")?;
+        let Classes { rules, count } = place.required(classes, "classes")?;
+        Rules::try_new(capacity, &rules[..count]).map_err(Error::custom)
     }
 }
 
@@ -142,19 +231,31 @@ struct Classes<C> {
     count: usize,
 }
 
-impl<'de, C: Class> Deserialize<'de> for Classes<C> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(ClassesVisitor(PhantomData))
+struct ClassesSeed<C> {
+    place: Place,
+    classes: PhantomData<C>,
+}
+
+impl<C> ClassesSeed<C> {
+    fn new(place: Place) -> Self {
+        ClassesSeed {
+            place,
+            classes: PhantomData,
+        }
     }
 }
 
-struct ClassesVisitor<C>(PhantomData<C>);
+seed!(ClassesSeed<C>, Classes<C>, C);
 
-impl<'de, C: Class> Visitor<'de> for ClassesVisitor<C> {
+impl<'de, C: Class> Visitor<'de> for ClassesSeed<C> {
     type Value = Classes<C>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a map from the name of each class to its rule")
+        write!(
+            f,
+            "a map from the name of each class to its rule{}",
+            self.place
+        )
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Classes<C>, A::Error> {
@@ -163,15 +264,14 @@ impl<'de, C: Class> Visitor<'de> for ClassesVisitor<C> {
         let mut has_rule = [false; MAX_CLASSES];
         let mut rules = [Rule::for_index(0, Share::at_most(0)); MAX_CLASSES];
         let mut count = 0;
-        while let Some(index) = map.next_key_seed(Key::class(names))? {
+        while let Some(index) = map.next_key_seed(Name::class(names))? {
             let class = C::NAMES[index];
             if has_rule[index] {
-                return Err(de::Error::custom(RulesError::DuplicateRule { class }));
+                return Err(Error::custom(RulesError::DuplicateRule { class }));
             }
             has_rule[index] = true;
-            let ClassRule { share, curve } = map.next_value().map_err(|error: A::Error| {
-                de::Error::custom(format_args!("class `{class}`: {error}"))
-            })?;
+            let ClassRule { share, curve } =
+                map.next_value_seed(ClassRuleSeed(Place::of_class(class)))?;
             rules[count] = Rule::for_index(index, share).shed(curve);
             count += 1;
         }
@@ -179,39 +279,33 @@ impl<'de, C: Class> Visitor<'de> for ClassesVisitor<C> {
     }
 }
 
-impl<'de> Deserialize<'de> for ClassRule {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(ClassRuleVisitor)
-    }
-}
+struct ClassRuleSeed(Place);
 
-struct ClassRuleVisitor;
+seed!(ClassRuleSeed, ClassRule);
 
-impl<'de> Visitor<'de> for ClassRuleVisitor {
+impl<'de> Visitor<'de> for ClassRuleSeed {
     type Value = ClassRule;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a map with the keys `guarantee`, `cap` and `shed`, each optional")
+        let Self(place) = self;
+        write!(
+            f,
+            "a map with the keys `guarantee`, `cap` and `shed`, each optional{place}"
+        )
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<ClassRule, A::Error> {
+        let Self(place) = self;
         let (mut guarantee, mut cap, mut shed) = (None, None, None);
-        while let Some(key) = map.next_key_seed(Key::field(RULE_KEYS))? {
+        while let Some(key) = map.next_key_seed(Name::key(RULE_KEYS, place))? {
             match key {
-                0 => read(
-                    &mut map,
-                    "guarantee",
-                    PhantomData::<Permits>,
-                    &mut guarantee,
-                )?,
-                1 => read(&mut map, "cap", PhantomData::<Permits>, &mut cap)?,
-                _ => read(&mut map, "shed", PhantomData::<Curve>, &mut shed)?,
+                0 => place.read(&mut map, "guarantee", Permits, &mut guarantee)?,
+                1 => place.read(&mut map, "cap", Permits, &mut cap)?,
+                _ => place.read(&mut map, "shed", CurveSeed, &mut shed)?,
             }
         }
-        let guarantee = guarantee.map_or(0, |Permits(guarantee)| guarantee);
-        let cap = cap.map_or(UNLIMITED, |Permits(cap)| cap);
         Ok(ClassRule {
-            share: Share::between(guarantee, cap),
+            share: Share::between(guarantee.unwrap_or(0), cap.unwrap_or(UNLIMITED)),
             curve: shed.unwrap_or(Curve::NEVER),
         })
     }
@@ -219,41 +313,51 @@ impl<'de> Visitor<'de> for ClassRuleVisitor {
 
 impl<'de> Deserialize<'de> for Curve {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(CurveVisitor)
+        CurveSeed(Place::default()).deserialize(deserializer)
     }
 }
 
-struct CurveVisitor;
+struct CurveSeed(Place);
 
-impl<'de> Visitor<'de> for CurveVisitor {
+seed!(CurveSeed, Curve);
+
+impl<'de> Visitor<'de> for CurveSeed {
     type Value = Curve;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("`never`, `always`, or a map with one of the keys `step`, `linear` and `cubic`")
+        let Self(place) = self;
+        write!(
+            f,
+            "`never`, `always`, or a map with one of the keys `step`, `linear` and `cubic`{place}"
+        )
     }
 
-    fn visit_str<E: de::Error>(self, name: &str) -> Result<Curve, E> {
+    fn visit_str<E: Error>(self, name: &str) -> Result<Curve, E> {
         match name {
             "never" => Ok(Curve::NEVER),
             "always" => Ok(Curve::ALWAYS),
-            "step" | "linear" | "cubic" => Err(E::custom(format_args!(
-                "a curve `{name}` is a map from `{name}` to its numbers"
-            ))),
+            "step" | "linear" | "cubic" => {
+                let text = format_args!("a curve `{name}` is a map from `{name}` to its numbers");
+                Err(self.0.error(text))
+            }
             _ => Err(E::invalid_value(Unexpected::Str(name), &self)),
         }
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Curve, A::Error> {
-        let Some(shape) = map.next_key_seed(Key::field(SHAPES))? else {
-            return Err(de::Error::invalid_length(0, &self));
+        let Self(place) = self;
+        let Some(shape) = map.next_key_seed(Name::key(SHAPES, place))? else {
+            return Err(Error::invalid_length(0, &self));
         };
-        let keys = [STEP_KEYS, RAMP_KEYS, RAMP_KEYS][shape];
-        let mut values = None;
-        read(&mut map, SHAPES[shape], ParametersSeed(keys), &mut values)?;
+        let parameters = ParametersSeed {
+            keys: [STEP_KEYS, RAMP_KEYS, RAMP_KEYS][shape],
+            place: place.key(SHAPES[shape]),
+        };
+        let [first, second, third] = map.next_value_seed(parameters)?;
         if map.next_key::<IgnoredAny>()?.is_some() {
-            return Err(de::Error::invalid_length(2, &self));
+            return Err(Error::invalid_length(2, &self));
         }
-        let [first, second, third] = values.unwrap_or_default();
+        let required = |value, key| parameters.place.required(value, key);
         let (curve, capped) = match shape {
             0 => (Curve::try_step(required(first, "at")?), second),
             _ => {
@@ -267,110 +371,81 @@ impl<'de> Visitor<'de> for CurveVisitor {
         let capped = capped.unwrap_or(1.0);
         curve
             .and_then(|curve| curve.try_capped(capped))
-            .map_err(de::Error::custom)
+            .map_err(|error| place.error(error))
     }
 }
 
 /// Deserializes the parameters of a curve, in the order of their keys.
-struct ParametersSeed(&'static [&'static str]);
-
-impl<'de> DeserializeSeed<'de> for ParametersSeed {
-    type Value = [Option<f64>; 3];
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
-        deserializer.deserialize_any(self)
-    }
+#[derive(Clone, Copy)]
+struct ParametersSeed {
+    keys: &'static [&'static str],
+    place: Place,
 }
+
+seed!(ParametersSeed, [Option<f64>; 3]);
 
 impl<'de> Visitor<'de> for ParametersSeed {
     type Value = [Option<f64>; 3];
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("a map with the keys ")?;
-        write_names(self.0, f)
+        write_names(self.keys, f)?;
+        write!(f, "{}", self.place)
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
         let mut values = [None; 3];
-        while let Some(key) = map.next_key_seed(Key::field(self.0))? {
-            let mut value = values[key].map(Number);
-            read(&mut map, self.0[key], PhantomData::<Number>, &mut value)?;
-            values[key] = value.map(|Number(value)| value);
+        while let Some(key) = map.next_key_seed(Name::key(self.keys, self.place))? {
+            self.place
+                .read(&mut map, self.keys[key], Number, &mut values[key])?;
         }
         Ok(values)
     }
 }
 
-/// Reads the value of a key, which may occur once. An error names the key.
-fn read<'de, A: MapAccess<'de>, S: DeserializeSeed<'de>>(
-    map: &mut A,
-    key: &'static str,
-    seed: S,
-    value: &mut Option<S::Value>,
-) -> Result<(), A::Error> {
-    if value.is_some() {
-        return Err(de::Error::duplicate_field(key));
-    }
-    let read = map.next_value_seed(seed);
-    *value = Some(read.map_err(|error| de::Error::custom(format_args!("`{key}`: {error}")))?);
-    Ok(())
-}
-
-fn required<T, E: de::Error>(value: Option<T>, key: &'static str) -> Result<T, E> {
-    value.ok_or_else(|| E::missing_field(key))
-}
-
 /// Deserializes one of several names as its index.
 #[derive(Clone, Copy)]
-struct Key {
-    /// The kind of name, for errors.
+struct Name {
+    /// What is named.
     kind: &'static str,
     names: &'static [&'static str],
+    place: Place,
 }
 
-impl Key {
-    fn field(names: &'static [&'static str]) -> Self {
-        Key { kind: "key", names }
+impl Name {
+    fn key(names: &'static [&'static str], place: Place) -> Self {
+        let kind = "key";
+        Name { kind, names, place }
     }
 
     fn class(names: &'static [&'static str]) -> Self {
-        Key {
-            kind: "class",
-            names,
-        }
+        let (kind, place) = ("class", Place::default());
+        Name { kind, names, place }
     }
 }
 
-impl<'de> DeserializeSeed<'de> for Key {
-    type Value = usize;
+seed!(Name, usize);
 
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<usize, D::Error> {
-        deserializer.deserialize_any(self)
-    }
-}
-
-impl Visitor<'_> for Key {
+impl Visitor<'_> for Name {
     type Value = usize;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("one of ")?;
-        write_names(self.names, f)
+        write_names(self.names, f)?;
+        write!(f, "{}", self.place)
     }
 
-    fn visit_str<E: de::Error>(self, name: &str) -> Result<usize, E> {
+    fn visit_str<E: Error>(self, name: &str) -> Result<usize, E> {
         let index = self.names.iter().position(|&known| known == name);
         index.ok_or_else(|| {
-            let Key { kind, .. } = self;
-            E::custom(format_args!(
-                "unknown {kind} `{name}`, expected {}",
-                Expected(self)
-            ))
+            let (kind, expected) = (self.kind, Expected(self));
+            E::custom(format_args!("unknown {kind} `{name}`, expected {expected}"))
         })
     }
 }
 
-/// Formats what a [`Key`] expects.
-struct Expected(Key);
+/// Formats what a [`Name`] expects.
+struct Expected(Name);
 
 impl fmt::Display for Expected {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -386,62 +461,52 @@ fn write_names(names: &[&str], f: &mut fmt::Formatter<'_>) -> fmt::Result {
     Ok(())
 }
 
-/// A number of permits.
-struct Permits(u32);
+/// Deserializes a number of permits.
+struct Permits(Place);
 
-impl<'de> Deserialize<'de> for Permits {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_u32(PermitsVisitor)
-    }
-}
+seed!(Permits, u32);
 
-struct PermitsVisitor;
-
-impl Visitor<'_> for PermitsVisitor {
-    type Value = Permits;
+impl Visitor<'_> for Permits {
+    type Value = u32;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "a number of permits from 0 to {}", u32::MAX)
+        let Self(place) = self;
+        write!(f, "a number of permits from 0 to {}{place}", u32::MAX)
     }
 
-    fn visit_u64<E: de::Error>(self, number: u64) -> Result<Permits, E> {
-        let permits = u32::try_from(number).map(Permits);
+    fn visit_u64<E: Error>(self, number: u64) -> Result<u32, E> {
+        let permits = u32::try_from(number);
         permits.map_err(|_| E::invalid_value(Unexpected::Unsigned(number), &self))
     }
 
-    fn visit_i64<E: de::Error>(self, number: i64) -> Result<Permits, E> {
-        let permits = u32::try_from(number).map(Permits);
+    fn visit_i64<E: Error>(self, number: i64) -> Result<u32, E> {
+        let permits = u32::try_from(number);
         permits.map_err(|_| E::invalid_value(Unexpected::Signed(number), &self))
     }
 }
 
-/// A parameter of a curve, which its constructor checks.
-struct Number(f64);
+/// Deserializes a parameter of a curve, which its constructor checks.
+struct Number(Place);
 
-impl<'de> Deserialize<'de> for Number {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_f64(NumberVisitor)
-    }
-}
+seed!(Number, f64);
 
-struct NumberVisitor;
-
-impl Visitor<'_> for NumberVisitor {
-    type Value = Number;
+impl Visitor<'_> for Number {
+    type Value = f64;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a number from 0 to 1")
+        let Self(place) = self;
+        write!(f, "a number from 0 to 1{place}")
     }
 
-    fn visit_f64<E: de::Error>(self, number: f64) -> Result<Number, E> {
-        Ok(Number(number))
+    fn visit_f64<E: Error>(self, number: f64) -> Result<f64, E> {
+        Ok(number)
     }
 
-    fn visit_u64<E: de::Error>(self, number: u64) -> Result<Number, E> {
-        Ok(Number(number as f64))
+    fn visit_u64<E: Error>(self, number: u64) -> Result<f64, E> {
+        Ok(number as f64)
     }
 
-    fn visit_i64<E: de::Error>(self, number: i64) -> Result<Number, E> {
-        Ok(Number(number as f64))
+    fn visit_i64<E: Error>(self, number: i64) -> Result<f64, E> {
+        Ok(number as f64)
     }
 }

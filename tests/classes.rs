@@ -83,6 +83,36 @@ fn raw_identifier_has_the_name_without_prefix() {
     assert_eq!(all.map(Class::index), [0, 1, 2]);
 }
 
+#[test]
+fn long_documentation_is_within_the_recursion_limit() {
+    macro_rules! documented {
+        ($($line:literal)*) => {
+            floodwall::classes! {
+                $(#[doc = $line] #[doc = $line] #[doc = $line] #[doc = $line] #[doc = $line])*
+                #[derive(PartialOrd)]
+                enum Kind {
+                    $(#[doc = $line] #[doc = $line] #[doc = $line] #[doc = $line] #[doc = $line])*
+                    Message,
+                    $(#[doc = $line] #[doc = $line] #[doc = $line] #[doc = $line] #[doc = $line])*
+                    #[doc = "the last line"]
+                    Login,
+                }
+            }
+        };
+    }
+    documented!("1" "2" "3" "4" "5" "6" "7" "8" "9" "10" "11" "12" "13" "14" "15" "16" "17" "18" "19" "20");
+    assert_eq!(Kind::NAMES, ["Message", "Login"]);
+    assert!(Kind::Message < Kind::Login);
+}
+
+#[test]
+fn deprecated_variant_is_no_warning_in_the_macro() {
+    #![deny(deprecated)]
+    floodwall::classes! { enum Kind { #[deprecated] Message, Login } }
+    assert_eq!(Kind::NAMES, ["Message", "Login"]);
+    assert_eq!(Kind::Login.index(), 1);
+}
+
 /// The macro refers to none of these names.
 mod shadowed {
     #![allow(

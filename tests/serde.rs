@@ -101,7 +101,7 @@ fn unknown_names_fail_to_deserialize() {
         ),
         (
             r#"{"capacity": 1, "classes": {"Message": {"max": 2}}}"#,
-            "class `Message`: unknown key `max`, expected one of `guarantee`, `cap`, `shed`",
+            "unknown key `max`, expected one of `guarantee`, `cap`, `shed` (class `Message`)",
         ),
     ] {
         assert_error_text(&rules_error(text), expected);
@@ -114,11 +114,11 @@ fn unknown_names_fail_to_deserialize() {
         ),
         (
             r#"{"linear": {"lo": 0.1, "hi": 0.2, "mid": 0}}"#,
-            "`linear`: unknown key `mid`, expected one of `lo`, `hi`, `capped`",
+            "unknown key `mid`, expected one of `lo`, `hi`, `capped` (key `linear`)",
         ),
         (
             r#"{"step": {"at": 0.1, "lo": 0}}"#,
-            "`step`: unknown key `lo`, expected one of `at`, `capped`",
+            "unknown key `lo`, expected one of `at`, `capped` (key `step`)",
         ),
     ] {
         assert_error_text(&curve_error(text), expected);
@@ -128,14 +128,14 @@ fn unknown_names_fail_to_deserialize() {
 #[test]
 fn missing_field_is_named_in_the_error() {
     for (text, expected) in [
-        (r#"{"classes": {}}"#, "missing field `capacity`"),
-        (r#"{"capacity": 1}"#, "missing field `classes`"),
+        (r#"{"classes": {}}"#, "missing key `capacity`"),
+        (r#"{"capacity": 1}"#, "missing key `classes`"),
     ] {
         assert_error_text(&rules_error(text), expected);
     }
     assert_error_text(
         &curve_error(r#"{"linear": {"lo": 0.1}}"#),
-        "missing field `hi`",
+        "missing key `hi` (key `linear`)",
     );
     let error = RulesError::MissingRule {
         class: "background login",
@@ -157,13 +157,13 @@ fn duplicate_classes_and_fields_fail_to_deserialize() {
     );
     assert_error_text(&rules_error(&text), &error.to_string());
     let text = r#"{"capacity": 1, "classes": {"Message": {"cap": 1, "cap": 2}}}"#;
-    let expected = "class `Message`: duplicate field `cap`";
+    let expected = "duplicate key `cap` (class `Message`)";
     assert_error_text(&rules_error(text), expected);
 }
 
 #[test]
 fn type_error_names_the_expected_input() {
-    let expected = "invalid type: sequence, expected a map from the name of each class to its rule";
+    let expected = "invalid type: sequence, expected a map from the name of each class to its rule (key `classes`)";
     assert_error_text(&rules_error(r#"{"capacity": 1, "classes": [1]}"#), expected);
 
     // JSON cannot have numbers as keys.
@@ -249,7 +249,7 @@ fn invalid_curves_fail_with_the_constructor_error() {
     ] {
         assert_error_text(&curve_error(text), &error.to_string());
         let rules = format!(r#"{{"capacity": 1, "classes": {{"Message": {{"shed": {text}}}}}}}"#);
-        let expected = format!("class `Message`: `shed`: {error}");
+        let expected = format!("{error} (class `Message`, key `shed`)");
         assert_error_text(&rules_error(&rules), &expected);
     }
 }
@@ -268,10 +268,10 @@ fn values_of_the_wrong_type_fail_to_deserialize() {
         let text = format!(r#"{{"capacity": {capacity}, "classes": {{}}}}"#);
         assert_error_text(
             &rules_error(&text),
-            &format!("`capacity`: {found}, {PERMITS}"),
+            &format!("{found}, {PERMITS} (key `capacity`)"),
         );
         let text = format!(r#"{{"capacity": 1, "classes": {{"Message": {{"cap": {capacity}}}}}}}"#);
-        let expected = format!("class `Message`: `cap`: {found}, {PERMITS}");
+        let expected = format!("{found}, {PERMITS} (class `Message`, key `cap`)");
         assert_error_text(&rules_error(&text), &expected);
     }
     const RULE: &str = "expected a map with the keys `guarantee`, `cap` and `shed`, each optional";
@@ -281,7 +281,7 @@ fn values_of_the_wrong_type_fail_to_deserialize() {
         ("[1, 2]", "sequence"),
     ] {
         let text = format!(r#"{{"capacity": 1, "classes": {{"Message": {rule}}}}}"#);
-        let expected = format!("class `Message`: invalid type: {found}, {RULE}");
+        let expected = format!("invalid type: {found}, {RULE} (class `Message`)");
         assert_error_text(&rules_error(&text), &expected);
     }
     for (curve, expected) in [
@@ -295,15 +295,15 @@ fn values_of_the_wrong_type_fail_to_deserialize() {
         ),
         (
             r#"{"step": 0.7}"#,
-            "`step`: invalid type: floating point `0.7`, expected a map with the keys `at`, `capped`",
+            "invalid type: floating point `0.7`, expected a map with the keys `at`, `capped` (key `step`)",
         ),
         (
             r#"{"step": [0.7]}"#,
-            "`step`: invalid type: sequence, expected a map with the keys `at`, `capped`",
+            "invalid type: sequence, expected a map with the keys `at`, `capped` (key `step`)",
         ),
         (
             r#"{"step": {"at": null}}"#,
-            "`step`: `at`: invalid type: null, expected a number from 0 to 1",
+            "invalid type: null, expected a number from 0 to 1 (key `step.at`)",
         ),
         ("{}", "invalid length 0, expected `never`"),
         (
@@ -313,6 +313,29 @@ fn values_of_the_wrong_type_fail_to_deserialize() {
     ] {
         assert_error_text(&curve_error(curve), expected);
     }
+}
+
+/// The error has the position of the wrong value, not that of a map around it.
+#[test]
+fn error_has_the_position_of_the_value() {
+    let toml = "capacity = 10\n\n[classes.Message]\n\n[classes.'background login']\n\
+                shed = { linear = { lo = 0.5, hi = -1 } }\n";
+    let error = toml::from_str::<Rules<Kind>>(toml).unwrap_err();
+    assert!(error.to_string().contains("line 6, column"), "{error}");
+    let text = "(class `background login`, key `shed`)";
+    assert!(error.message().ends_with(text), "{error}");
+
+    let yaml = "capacity: 10\nclasses:\n  Message: {}\n  background login:\n    shed:\n      \
+                linear:\n        lo: 0.5\n        hi: high\n";
+    let error = serde_yaml_ng::from_str::<Rules<Kind>>(yaml)
+        .unwrap_err()
+        .to_string();
+    assert_eq!(error.matches(" at line ").count(), 1, "{error}");
+    assert!(
+        error.contains(" (class `background login`, key `shed.linear.hi`)"),
+        "{error}"
+    );
+    assert!(error.ends_with("at line 8 column 13"), "{error}");
 }
 
 /// An empty value is an error, not the absence of a limit.

@@ -68,7 +68,8 @@ pub(crate) use each_class;
 /// Declares an enum of request classes, with its [`Class`] implementation and a `const fn rule(self, share)`.
 ///
 /// A class has the name of its variant, unless the variant is assigned another one. Attributes are kept; a variant or
-/// an enum that `#[cfg]` removes has no class and no implementation. The enum derives `Clone`, `Copy`, `Debug`,
+/// an enum that `#[cfg]` removes has no class and no implementation. A `#[cfg]` has to be written literally: inside
+/// `cfg_attr`, or captured as `$m:meta` by another macro, it is an error if it removes a variant. The enum derives `Clone`, `Copy`, `Debug`,
 /// `PartialEq`, `Eq` and `Hash`: other derives can be added, these cannot be repeated.
 ///
 /// # Examples
@@ -92,6 +93,34 @@ pub(crate) use each_class;
 // for it. Each rule puts one attribute or one variant into its list and continues with the rest.
 #[macro_export]
 macro_rules! classes {
+    // Eight lines of documentation at once, because the compiler limits the number of steps.
+    (
+        @enum ($($attributes:tt)*) $cfgs:tt
+        #[doc $($d0:tt)*] #[doc $($d1:tt)*] #[doc $($d2:tt)*] #[doc $($d3:tt)*]
+        #[doc $($d4:tt)*] #[doc $($d5:tt)*] #[doc $($d6:tt)*] #[doc $($d7:tt)*] $($rest:tt)*
+    ) => {
+        $crate::classes! {
+            @enum (
+                $($attributes)*
+                #[doc $($d0)*] #[doc $($d1)*] #[doc $($d2)*] #[doc $($d3)*]
+                #[doc $($d4)*] #[doc $($d5)*] #[doc $($d6)*] #[doc $($d7)*]
+            ) $cfgs $($rest)*
+        }
+    };
+    (
+        @variants $enum:tt $done:tt ($($attributes:tt)*) $cfgs:tt
+        #[doc $($d0:tt)*] #[doc $($d1:tt)*] #[doc $($d2:tt)*] #[doc $($d3:tt)*]
+        #[doc $($d4:tt)*] #[doc $($d5:tt)*] #[doc $($d6:tt)*] #[doc $($d7:tt)*] $($rest:tt)*
+    ) => {
+        $crate::classes! {
+            @variants $enum $done (
+                $($attributes)*
+                #[doc $($d0)*] #[doc $($d1)*] #[doc $($d2)*] #[doc $($d3)*]
+                #[doc $($d4)*] #[doc $($d5)*] #[doc $($d6)*] #[doc $($d7)*]
+            ) $cfgs $($rest)*
+        }
+    };
+
     // The attributes of the enum.
     (@enum ($($attributes:tt)*) ($($cfgs:tt)*) #[cfg($($cfg:tt)*)] $($rest:tt)*) => {
         $crate::classes! {
@@ -171,6 +200,7 @@ macro_rules! classes {
                 &[$($($variant_cfgs)* $name),+];
 
             #[inline]
+            #[allow(deprecated, unreachable_code)]
             fn index(self) -> ::core::primitive::usize {
                 // Does not compile if `cfg_attr` has removed a variant whose name is in `NAMES`.
                 match self {

@@ -124,7 +124,7 @@ impl LocalCounters<'_> {
     /// Returns the next draw of this class in this slot: see [`Draw::nth`].
     ///
     /// A load and a store, even if the slot is shared: two threads may then occasionally get the same draw, or repeat a
-    /// part of the sequence. Every part of the sequence is equally even.
+    /// part of the sequence. Every part of the sequence is equally even, up to a block.
     #[inline]
     pub(super) fn next_draw(self) -> Draw {
         // ORDERING: Relaxed: see above.

@@ -302,7 +302,7 @@ impl<C: Class> Rules<C> {
     }
 
     /// Returns the rules themselves if they are consistent.
-    const fn validate(self) -> Result<Rules<C>, RulesError> {
+    pub(super) const fn validate(self) -> Result<Rules<C>, RulesError> {
         let lanes = Self::LANES;
         let mut guarantees: u64 = 0;
         let mut i = 0;

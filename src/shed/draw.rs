@@ -34,8 +34,8 @@ impl Draw {
     /// each in an order of its own.
     ///
     /// At a constant probability the share shed converges to it, and rejections are evenly spaced. A caller that gets
-    /// every `k`-th sample meets no longer runs of rejections than with independent samples, within a quarter (measured
-    /// for `k` from 1 to 1,024).
+    /// every `k`-th sample is not starved: over all `k` from 1 to 1,024, the longest run of rejections is at most a
+    /// quarter longer than with independent samples (measured).
     ///
     /// The *n*-th thread to call this begins at the *n*-th element, so threads that decide once each are evenly spaced
     /// too. All decisions of a thread share its sequence: if the outcome of one decides whether another one draws, the
@@ -100,10 +100,9 @@ impl Draw {
         ((u128::from(draw) * u128::from(whole)) >> u64::BITS) as u64
     }
 
-    /// Returns whether this draw is below the probability `(part / whole)^3`, by more than one part in 2^48 at most.
-    ///
-    /// So a draw that equals the probability is not below it, as for every other shape, however the products are
-    /// rounded. Their integers would need 153 bits, and double the instructions of admissions by any curve.
+    /// Returns whether this draw is below the probability `(part / whole)^3`. A draw that equals the probability is not
+    /// below it, as for every other shape; nor may one be that is below it by less than one part in 2^48.
+    // In integers the products would need more than 128 bits, and admissions by any curve 30 instructions more.
     #[inline]
     pub(crate) fn is_below_cube(self, part: u64, whole: u64) -> bool {
         // The 6 roundings on each side change their ratio by 12 parts in 2^53 at most.

@@ -1,4 +1,4 @@
-//! A lock for rule updates, which no admission looks at: blocking under `std`, spinning without.
+//! A lock for rule updates, which no admission and no reader looks at: blocking under `std`, spinning without.
 
 #[cfg(all(feature = "std", not(floodwall_loom)))]
 pub(crate) use blocking::Lock;
@@ -24,7 +24,7 @@ mod blocking {
     }
 }
 
-/// Also used by the models, because the lock of `std` is `std`'s to check.
+/// Also used by the models: the lock of `std` has tests of its own.
 #[cfg(not(all(feature = "std", not(floodwall_loom))))]
 mod spinning {
     use crate::sync::{AtomicBool, Backoff, Ordering, constructor};
