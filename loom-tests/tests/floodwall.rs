@@ -469,11 +469,31 @@ fn snapshot_shows_one_epoch() {
     });
 }
 
-/// A permit that is held during a concurrent `take_peaks` is in the next peak.
+/// `rules()` returns the rules of one epoch. In each version here, the shares of both classes are equal.
+#[test]
+fn rules_are_those_of_one_epoch() {
+    two_updates(|| {
+        let version = |cap| rules(3, Share::at_most(cap), Share::at_most(cap));
+        let wall = Arc::new(Floodwall::from_rules(version(1)));
+        let updater = spawn(&wall, move |wall| {
+            kick();
+            wall.set_rules(version(2));
+            kick();
+            wall.set_rules(version(3));
+        });
+        kick();
+        let rules = wall.rules();
+        assert_eq!(rules.share(A), rules.share(B));
+        updater.join().unwrap();
+    });
+}
+
+/// A permit that is held during a concurrent `take_peaks` is in the next peak, also if it does not exceed the last one.
 #[test]
 fn concurrent_take_peaks_keeps_a_held_permit_in_the_peak() {
     two_threads(|| {
         let wall = wall(2, Share::at_most(2), Share::at_most(2));
+        drop(wall.admit(A).unwrap());
         let other = spawn(&wall, |wall| {
             kick();
             wall.take_peaks();
