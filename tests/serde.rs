@@ -162,7 +162,21 @@ fn duplicate_classes_and_fields_fail_to_deserialize() {
 }
 
 #[test]
+fn share_without_guarantee_serializes_without_the_key() {
+    let rules = RULES
+        .with(&[Kind::Message.rule(Share::at_most(50))])
+        .unwrap();
+    let value = to_value(rules).unwrap();
+    assert_eq!(value["classes"]["Message"], json!({ "cap": 50 }));
+}
+
+#[test]
 fn type_error_names_the_expected_input() {
+    let expected = "invalid type: sequence, expected a map with the keys `capacity` and `classes`";
+    assert_error_text(&rules_error("[1]"), expected);
+    let text = r#"{"capacity": 1, "classes": {}, "classes": {}}"#;
+    assert_error_text(&rules_error(text), "duplicate key `classes`");
+
     let expected = "invalid type: sequence, expected a map from the name of each class to its rule (key `classes`)";
     assert_error_text(&rules_error(r#"{"capacity": 1, "classes": [1]}"#), expected);
 
