@@ -10,7 +10,7 @@ use crate::sync::{AtomicU64, Ordering};
 /// releases it: it then counts as in use for good.
 ///
 /// # Ways to lose a permit
-/// In each of these the work runs without a permit:
+/// In each of these the work runs without a permit of the bulkhead that is meant:
 /// ```
 /// # use floodwall::Bulkhead;
 /// # static BULKHEAD: Bulkhead = Bulkhead::new(1);

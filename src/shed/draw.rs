@@ -100,8 +100,10 @@ impl Draw {
         ((u128::from(draw) * u128::from(whole)) >> u64::BITS) as u64
     }
 
-    /// Returns whether this draw is below the probability `(part / whole)^3`. A draw that equals the probability is not
-    /// below it, as for every other shape; nor may one be that is below it by less than one part in 2^48.
+    /// Returns whether this draw is below the probability `(part / whole)^3`.
+    ///
+    /// Returns `false` if the two are equal, as for every other shape. May also return `false` if the draw is below by
+    /// less than one part in 2^48.
     // In integers the products would need more than 128 bits, and admissions by any curve 30 instructions more.
     #[inline]
     pub(crate) fn is_below_cube(self, part: u64, whole: u64) -> bool {
