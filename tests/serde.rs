@@ -241,8 +241,8 @@ fn invalid_curves_fail_with_the_constructor_error() {
     for (text, error) in [
         (r#"{"step": {"at": 1.5}}"#, out_of_range("step", "at", 1.5)),
         (
-            r#"{"linear": {"lo": -1, "hi": 1}}"#,
-            out_of_range("linear", "lo", -1.0),
+            r#"{"linear": {"lo": -2, "hi": 1}}"#,
+            out_of_range("linear", "lo", -2.0),
         ),
         (
             r#"{"cubic": {"lo": 0, "hi": 2}}"#,
