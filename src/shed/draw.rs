@@ -64,15 +64,10 @@ impl Draw {
     ///
     /// Every block is as even as in the plain sequence. In the plain sequence a caller that gets every `k`-th draw sees
     /// almost the same value again and again if `k` times the golden ratio is almost an integer, as it is for every
-    /// Fibonacci number. The order of a block is an exclusive or with a hash of the block's number. The first block is
-    /// in order.
+    /// Fibonacci number. The order of a block is an exclusive or with a number below `BLOCK`.
     #[inline]
     pub(crate) const fn nth(n: u32) -> Draw {
-        let hash = (n / BLOCK).wrapping_mul(0x85EB_CA6B);
-        let hash = (hash ^ hash >> 15).wrapping_mul(0x846C_A68B);
-        // The upper bits of a product depend on all bits of its factors.
-        let order = hash >> (u32::BITS - BLOCK.ilog2());
-        Draw((n ^ order).wrapping_mul(GOLDEN))
+        Draw((n ^ order_of_block(n / BLOCK)).wrapping_mul(GOLDEN))
     }
 
     /// Returns this draw moved up by `offset`, modulo the range.
@@ -121,6 +116,15 @@ impl From<u32> for Draw {
     fn from(number: u32) -> Self {
         Draw(number)
     }
+}
+
+/// Returns a hash of the number of a block, below [`BLOCK`], and 0 for the first block.
+#[inline]
+const fn order_of_block(block: u32) -> u32 {
+    let hash = block.wrapping_mul(0x85EB_CA6B);
+    let hash = (hash ^ hash >> 15).wrapping_mul(0x846C_A68B);
+    // The upper bits of a product depend on all bits of its factors.
+    hash >> (u32::BITS - BLOCK.ilog2())
 }
 
 const fn mix(mut x: u64) -> u64 {
