@@ -336,10 +336,9 @@ impl<'de> Visitor<'de> for CurveSeed {
         match name {
             "never" => Ok(Curve::NEVER),
             "always" => Ok(Curve::ALWAYS),
-            "step" | "linear" | "cubic" => {
-                let text = format_args!("a curve `{name}` is a map from `{name}` to its numbers");
-                Err(self.0.error(text))
-            }
+            "step" | "linear" | "cubic" => Err(self.0.error(format_args!(
+                "a curve `{name}` is a map from `{name}` to its numbers"
+            ))),
             _ => Err(E::invalid_value(Unexpected::Str(name), &self)),
         }
     }
