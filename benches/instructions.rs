@@ -101,6 +101,7 @@ const NAMES: &[&str] = &["a", "b", "c", "d", "e", "f", "g", "h"];
 
 impl<const COUNT: usize, const OPERATION: usize> Class for FirstOf<COUNT, OPERATION> {
     const NAMES: &'static [&'static str] = NAMES.split_at(COUNT).0;
+    const ALL: &'static [Self] = &[FirstOf; COUNT];
 
     #[inline]
     fn index(self) -> usize {

@@ -11,6 +11,9 @@ use self::peak::Peak;
 use crate::shed::utilization::Utilization;
 use crate::sync::{AtomicU32, AtomicU64, Ordering, constructor};
 
+#[cfg(feature = "alloc")]
+use alloc::sync::Arc;
+
 /// A lock-free utilization gauge: active / capacity. It counts and limits nothing.
 ///
 /// A [`Floodwall`](crate::Floodwall) has its own utilization. A gauge is for a pool that is bounded by other means, and
@@ -61,11 +64,46 @@ impl Gauge {
     /// compare-exchange loop on x86-64.
     #[inline]
     pub fn enter(&self) -> GaugeGuard<'_> {
+        self.increment();
+        GaugeGuard { gauge: self }
+    }
+
+    /// Counts the caller as active as [`enter`](Self::enter) does. The guard holds the [`Arc`] of the gauge.
+    ///
+    /// # Progress
+    /// As [`enter`](Self::enter).
+    ///
+    /// # Examples
+    /// ```
+    /// use floodwall::Gauge;
+    /// use std::sync::Arc;
+    ///
+    /// let workers = Arc::new(Gauge::new(4));
+    /// let active = workers.enter_owned();
+    /// std::thread::spawn(move || drop(active)).join().unwrap();
+    /// assert_eq!((workers.active(), workers.peak()), (0, 1));
+    /// ```
+    #[cfg(feature = "alloc")]
+    pub fn enter_owned(self: &Arc<Self>) -> OwnedGaugeGuard {
+        self.increment();
+        OwnedGaugeGuard {
+            gauge: Arc::clone(self),
+        }
+    }
+
+    #[inline]
+    fn increment(&self) {
         // ORDERING: Acquire: pairs with the Release in `take_peak`; required because a call that `take_peak` does not count
         // must see the peak that it reset.
         let now = self.active.fetch_add(1, Ordering::Acquire) + 1;
         self.rest.peak.raise(saturate(now));
-        GaugeGuard { gauge: self }
+    }
+
+    #[inline]
+    fn decrement(&self) {
+        // ORDERING: Release: pairs with the Acquire in `active`; required because a reader that no longer counts this
+        // caller must see what it did.
+        self.active.fetch_sub(1, Ordering::Release);
     }
 
     /// Returns the number of active callers.
@@ -143,14 +181,34 @@ pub struct GaugeGuard<'a> {
 impl Drop for GaugeGuard<'_> {
     #[inline]
     fn drop(&mut self) {
-        // ORDERING: Release: pairs with the Acquire in `Gauge::active`; required because a reader that no longer counts
-        // this caller must see what it did.
-        self.gauge.active.fetch_sub(1, Ordering::Release);
+        self.gauge.decrement();
     }
 }
 
 impl fmt::Debug for GaugeGuard<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("GaugeGuard").finish_non_exhaustive()
+    }
+}
+
+/// A [`GaugeGuard`] that holds an [`Arc`] of its gauge instead of borrowing it. A guard that is forgotten keeps the gauge
+/// alive for good.
+#[cfg(feature = "alloc")]
+#[must_use = "dropping the guard ends the activity immediately: bind it to a name such as `_active`"]
+pub struct OwnedGaugeGuard {
+    gauge: Arc<Gauge>,
+}
+
+#[cfg(feature = "alloc")]
+impl Drop for OwnedGaugeGuard {
+    fn drop(&mut self) {
+        self.gauge.decrement();
+    }
+}
+
+#[cfg(feature = "alloc")]
+impl fmt::Debug for OwnedGaugeGuard {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("OwnedGaugeGuard").finish_non_exhaustive()
     }
 }

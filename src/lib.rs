@@ -44,13 +44,14 @@
 //!
 //! # The admission rule
 //! A request of class `k` for `n` permits is admitted
-//! - within the guarantee, if `in_use[k] + n <= guarantee[k]` and the pool has `n` free permits. It has them, unless a
-//!   rule update is still draining. The request is never shed;
+//! - within the guarantee, if `in_use[k] + n <= guarantee[k]` and the pool has `n` free permits. It has them,
+//!   unless permits are still in use that were admitted before a limit was lowered, or by a dry run of another class.
+//!   The request is never shed;
 //! - beyond the guarantee, if `in_use[k] + n <= cap[k]`, if the sum over all classes of `max(in_use, guarantee)` stays
 //!   within the capacity, and if the class's curve does not shed it. The curve is evaluated at the utilization before
 //!   the admission.
 //!
-//! Rejections are decided in this order: closed, class full, pool full, shed.
+//! Rejections are decided in this order: closed, too large, class full, pool full, shed.
 //!
 //! Utilization is permits *in use* / capacity. Permits that are reserved by guarantees but not in use do not count, so
 //! borrowers may never see a utilization near 1.0: choose a ramp that ends below what they can reach.
@@ -77,6 +78,7 @@
 //!   gets the same answer on every server until the period changes;
 //! - [`pressure`](AdmitOptions::pressure): a load signal from outside the wall, such as CPU load or queue delay over
 //!   its target. The curve is evaluated at the higher of utilization and pressure. Caps and guarantees ignore it.
+//!   [`Floodwall::set_pressure`] sets a signal that is the same for all requests.
 //!
 //! ```
 //! # use floodwall::{AdmitOptions, Curve, Draw, Floodwall, Share, classes};
@@ -118,7 +120,7 @@
 //!
 //! [`Floodwall::set_rules`] replaces all rules of a wall at one instant, [`Floodwall::update_rules`] those of some
 //! classes, [`Floodwall::set_capacity`] the capacity. No permit is revoked: if a limit is lowered below what is in use,
-//! permits drain. A capacity of 0 closes the wall.
+//! permits drain. [`Floodwall::close`] rejects every request until [`Floodwall::open`]; no rule update opens a wall.
 //!
 //! To shed every request of a class, use a share without a guarantee: `Share::at_most(n)` with [`Curve::ALWAYS`]. A
 //! request within a guarantee is never shed.
@@ -152,20 +154,20 @@
 //! | 7 | 255 | 256 |
 //! | 8 | 127 | 256 |
 //!
-//! A [`Permit`] is 16 bytes, an [`OwnedPermit`] 24. With `std` a `Floodwall` is 17 KiB on x86-64, nearly all of it
+//! A [`Permit`] is 16 bytes, an [`OwnedPermit`] 32. With `std` a `Floodwall` is 17 KiB on x86-64, nearly all of it
 //! counters per thread slot; a `Bulkhead` is 128 bytes.
 //!
 //! # Features
 //! - `std` (default): with it the first 16 threads that ask have an exclusive slot for their counters, each until it
 //!   ends, and count without a read-modify-write; all other threads share 16 slots. Also `Draw::local` and
 //!   `Shedder::decide`. Implies `alloc`.
-//! - `alloc`: [`OwnedPermit`], `try_acquire_owned` and `admit_owned`.
+//! - `alloc`: [`OwnedPermit`] and `OwnedGaugeGuard`, returned by functions whose names contain `owned`.
 //! - `serde`: [`Rules`] and [`Curve`] implement `Serialize` and `Deserialize`, [`Snapshot`] implements `Serialize`.
 //!   Classes are keyed by name, in self-describing formats: JSON, TOML, YAML, RON, CBOR and MessagePack are tested.
 //!
 //! # What is not promised
 //! - Fairness between threads or clients, or an order of requests: there is no queue.
-//! - Admission in signal handlers: an interrupted counter can lose a count.
+//! - Calls in signal handlers: an admission can lose a count, and a setter can wait for the interrupted thread forever.
 //! - A call that judges or reads rules may use older ones if it is suspended between two of its loads while the epoch
 //!   repeats exactly (see [Sizes](#sizes)).
 //! - With `std`, the first request of each thread registers a thread-local destructor, for which glibc allocates. Later
@@ -206,12 +208,14 @@ pub use floodwall::class::__private;
 pub use floodwall::class::{Class, MAX_CLASSES};
 pub use floodwall::rejection::{Reason, Rejection};
 pub use floodwall::rules::{Rule, Rules, RulesError, Share};
-pub use floodwall::snapshot::{ClassSnapshot, Snapshot};
+pub use floodwall::snapshot::{ClassSnapshot, Snapshot, WouldReject};
+#[cfg(feature = "alloc")]
+pub use gauge::OwnedGaugeGuard;
 pub use gauge::worker::{Worker, WorkerGauge, WorkerGaugeGuard};
 pub use gauge::{Gauge, GaugeGuard};
 #[cfg(feature = "alloc")]
 pub use permit::OwnedPermit;
-pub use permit::Permit;
+pub use permit::{MergeError, Permit};
 pub use shed::curve::{Curve, CurveError};
 pub use shed::draw::Draw;
 pub use shed::{Shed, Shedder};

@@ -63,6 +63,27 @@ fn lowered_limit_drains() {
     assert!(bulkhead.try_acquire().is_ok());
 }
 
+#[test]
+fn request_above_the_limit_is_told_apart_from_busy() {
+    let bulkhead = Bulkhead::new(20);
+    let _busy = bulkhead.try_acquire().unwrap();
+    let full = bulkhead.try_acquire_many(20).unwrap_err();
+    assert!(!full.is_too_large());
+    assert_eq!(
+        full.to_string(),
+        "full: 1 of 20 permits in use, 20 requested"
+    );
+    let full = bulkhead.try_acquire_many(21).unwrap_err();
+    assert!(full.is_too_large());
+    assert_eq!(
+        full.to_string(),
+        "too large: the limit is 20 permits, 21 requested"
+    );
+    // With a limit of 0 it is full.
+    bulkhead.set_limit(0);
+    assert!(!bulkhead.try_acquire_many(21).unwrap_err().is_too_large());
+}
+
 mod threads {
     use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -81,7 +102,8 @@ mod threads {
         let bulkhead = Bulkhead::new(1);
         assert_drains(
             || bulkhead.try_acquire().ok(),
-            |limit| bulkhead.set_limit(limit),
+            || bulkhead.set_limit(0),
+            || bulkhead.set_limit(1),
             || bulkhead.in_use(),
         );
     }

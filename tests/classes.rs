@@ -28,6 +28,21 @@ fn names_and_indices_skip_removed_variants() {
 }
 
 #[test]
+fn classes_are_listed_and_displayed_by_name() {
+    assert_eq!(WithCfg::ALL, [WithCfg::Message, WithCfg::Login]);
+    assert_eq!(
+        WithCfg::ALL.iter().map(|c| c.index()).collect::<Vec<_>>(),
+        [0, 1]
+    );
+    assert_eq!(WithCfg::Login.name(), "background login");
+    assert_eq!(WithCfg::Login.to_string(), "background login");
+    assert_eq!(
+        format!("{:>8}|{:<8}|", WithCfg::Message, WithCfg::Message),
+        " Message|Message |"
+    );
+}
+
+#[test]
 fn rules_are_those_of_the_variant_after_a_removed_one() {
     let wall = Floodwall::new(
         100,

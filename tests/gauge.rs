@@ -52,6 +52,20 @@ fn gauge_peak_is_the_maximum_since_it_was_taken() {
     assert_eq!((gauge.take_peak(), gauge.take_peak()), (1, 0));
 }
 
+#[cfg(feature = "alloc")]
+#[test]
+fn owned_guard_counts_until_dropped_and_keeps_its_gauge() {
+    use std::sync::Arc;
+
+    let gauge = Arc::new(Gauge::new(2));
+    let guard = gauge.enter_owned();
+    assert_eq!(format!("{guard:?}"), "OwnedGaugeGuard { .. }");
+    assert_eq!((gauge.active(), Arc::strong_count(&gauge)), (1, 2));
+    std::thread::spawn(move || drop(guard)).join().unwrap();
+    assert_eq!((gauge.active(), Arc::strong_count(&gauge)), (0, 1));
+    assert_eq!(gauge.peak(), 1);
+}
+
 mod threads {
     use super::Gauge;
     use crate::common::exclusion::assert_guard_publishes;

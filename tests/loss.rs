@@ -248,13 +248,21 @@ fn any_system<const COUNT: usize>(
 ) -> (usize, [Stream; COUNT]) {
     let capacity = random.random_range(capacities);
     let mut unreserved = capacity;
-    let streams = std::array::from_fn(|_| {
+    let mut streams: [_; COUNT] = std::array::from_fn(|_| {
         let guarantee = random.random_range(0..=unreserved) * random.random_range(0..=1);
         unreserved -= guarantee;
         let cap = random.random_range(guarantee.max(1)..=capacity + 1);
         let load = capacity as f64 * random.random_range(0.1..2.0_f64) / COUNT as f64;
         Stream::new(load, guarantee..=cap, any_ramp(random))
     });
+    if unreserved == 0 {
+        // A class without a guarantee can never hold a permit. Rules then need a cap of 0.
+        for Stream { rule, .. } in &mut streams {
+            if rule.guarantee == 0 {
+                rule.cap = 0;
+            }
+        }
+    }
     (capacity, streams)
 }
 
@@ -302,6 +310,15 @@ impl<const COUNT: usize> Class for Nth<COUNT> {
     const NAMES: &'static [&'static str] = {
         const ALL: &[&str] = &["first", "second", "third", "fourth"];
         ALL.split_at(COUNT).0
+    };
+    const ALL: &'static [Self] = &{
+        let mut all = [Nth(0); COUNT];
+        let mut class = 0;
+        while class < COUNT {
+            all[class] = Nth(class);
+            class += 1;
+        }
+        all
     };
 
     fn index(self) -> usize {

@@ -79,8 +79,12 @@ fn run_requests() {
     assert!(SHEDDER.decide(0.8).is_err());
 
     let guaranteed = WALL.admit(Kind::Message).unwrap();
-    let class_full = WALL.admit_with(Kind::Batch, AdmitOptions::new().permits(2));
+    let too_large = WALL.admit_with(Kind::Batch, AdmitOptions::new().permits(2));
+    assert_eq!(too_large.unwrap_err().reason.name(), "too_large");
+    let batch = WALL.admit(Kind::Batch).unwrap();
+    let class_full = WALL.admit(Kind::Batch);
     assert_eq!(class_full.unwrap_err().reason.name(), "class_full");
+    drop(batch);
     let shed = WALL.admit(Kind::Login);
     assert_eq!(shed.unwrap_err().reason.name(), "shed");
     let borrowed = WALL.admit_with(Kind::Message, AdmitOptions::new().permits(2));
@@ -94,6 +98,17 @@ fn run_requests() {
     assert_eq!(snapshot.classes()[0].peak, 3);
     WALL.set_capacity(4).unwrap();
     WALL.set_rules(WALL.rules().with_capacity(3).unwrap());
+    WALL.set_dry_run(&[Kind::Login]);
+    drop(
+        WALL.admit_with(Kind::Login, AdmitOptions::new().permits(4))
+            .unwrap(),
+    );
+    WALL.set_pressure(0.5);
+    WALL.close();
+    assert_eq!(WALL.admit(Kind::Login).unwrap_err().reason.name(), "closed");
+    WALL.open();
+    WALL.set_pressure(0.0);
+    WALL.set_dry_run(&[]);
 }
 
 /// The only test that uses the statics.

@@ -8,11 +8,11 @@ use std::panic::{AssertUnwindSafe, RefUnwindSafe, UnwindSafe};
 use std::thread;
 
 use floodwall::{
-    AdmitOptions, Bulkhead, Curve, Floodwall, Full, Gauge, GaugeGuard, Permit, Reason, Rejection,
-    Rule, Rules, Share, Shedder, Snapshot,
+    AdmitOptions, Bulkhead, Class, Curve, Floodwall, Full, Gauge, GaugeGuard, Permit, Reason,
+    Rejection, Rule, Rules, ShardedBulkhead, Share, Shedder, Snapshot,
 };
 
-use common::{NthClass, equal_rules, for_each_count, panic_message, permits};
+use common::{LANE_MAX, NthClass, equal_rules, for_each_count, panic_message, permits};
 
 floodwall::classes! { enum Kind { Message, Login } }
 
@@ -67,7 +67,8 @@ fn panicking_call_releases_its_permit() {
 fn rejected_call_does_not_run() {
     let bulkhead = Bulkhead::new(0);
     assert!(bulkhead.call(|| panic!("it ran")).is_err());
-    let wall = Floodwall::from_rules(RULES.with_capacity(0).unwrap());
+    let wall = Floodwall::from_rules(RULES);
+    wall.close();
     assert!(wall.call(Kind::Login, || panic!("it ran")).is_err());
 }
 
@@ -301,10 +302,11 @@ fn oversized_request_is_rejected_without_overflow() {
             let rejection = wall
                 .admit_with(NthClass(class), permits(requested))
                 .unwrap_err();
-            assert!(matches!(
-                rejection.reason,
-                Reason::ClassFull { cap: 100, .. }
-            ));
+            assert!(match rejection.reason {
+                Reason::ClassFull { cap, .. } => requested <= 100 && cap == 100,
+                Reason::TooLarge { reachable, .. } => requested > 100 && reachable == 100,
+                _ => false,
+            });
         }
         let in_use = (0..COUNT).map(|class| wall.in_use(NthClass(class)));
         assert_eq!(in_use.sum::<u32>(), 3);
@@ -314,10 +316,144 @@ fn oversized_request_is_rejected_without_overflow() {
 }
 
 #[test]
-fn permit_debug_output_has_no_fields() {
+fn permit_knows_how_many_permits_it_holds() {
+    let bulkhead = Bulkhead::new(u32::MAX);
+    for count in [0, 1, 7, u32::MAX] {
+        let permit = bulkhead.try_acquire_many(count).unwrap();
+        assert_eq!(permit.permits(), count);
+    }
+    fn check<const COUNT: usize>() {
+        let max = LANE_MAX[COUNT];
+        let wall = Floodwall::new(u32::MAX, &equal_rules::<COUNT>(Share::at_most(max)));
+        for &class in NthClass::<COUNT>::ALL {
+            for count in [0, 1, 2, max / 2, max - 1, max] {
+                let permit = wall.admit_with(class, permits(count)).unwrap();
+                assert_eq!(permit.permits(), count);
+            }
+        }
+    }
+    for_each_count!(check);
+    let sharded = ShardedBulkhead::<4>::new(64);
+    assert_eq!(sharded.try_acquire().unwrap().permits(), 1);
+}
+
+/// Splits off each number of permits, releases both parts in both orders, and merges them again.
+#[track_caller]
+fn assert_splits_and_merges<'a>(acquire: impl Fn() -> Permit<'a>, in_use: impl Fn() -> u32) {
+    let (before, total) = (in_use(), acquire().permits());
+    for count in 0..=total {
+        for part_first in [true, false] {
+            let mut rest = acquire();
+            let part = rest.split(count).unwrap();
+            assert_eq!((part.permits(), rest.permits()), (count, total - count));
+            assert_eq!(in_use(), before + total);
+            let (first, second) = if part_first {
+                (part, rest)
+            } else {
+                (rest, part)
+            };
+            let left = second.permits();
+            drop(first);
+            assert_eq!(in_use(), before + left);
+            drop(second);
+            assert_eq!(in_use(), before);
+        }
+        let mut rest = acquire();
+        assert!(rest.split(total + 1).is_none());
+        assert!(rest.split(u32::MAX).is_none());
+        let part = rest.split(count).unwrap();
+        let whole = part.merge(rest).unwrap();
+        assert_eq!((whole.permits(), in_use()), (total, before + total));
+        drop(whole);
+        assert_eq!(in_use(), before);
+    }
+}
+
+#[test]
+fn split_and_merge_neither_make_nor_lose_permits() {
+    let bulkhead = Bulkhead::new(9);
+    let _held = bulkhead.try_acquire_many(2).unwrap();
+    assert_splits_and_merges(
+        || bulkhead.try_acquire_many(4).unwrap(),
+        || bulkhead.in_use(),
+    );
+
+    fn check<const COUNT: usize>() {
+        let wall = Floodwall::new(100, &equal_rules::<COUNT>(Share::at_most(10)));
+        for &class in NthClass::<COUNT>::ALL {
+            let _held = wall.admit_with(class, permits(3)).unwrap();
+            assert_splits_and_merges(
+                || wall.admit_with(class, permits(5)).unwrap(),
+                || wall.in_use(class),
+            );
+            assert_eq!(wall.snapshot().in_use(), 3);
+        }
+    }
+    for_each_count!(check);
+
+    let sharded = ShardedBulkhead::<2>::new(32);
+    let home = sharded.shard(0);
+    let pair = || {
+        let first = home.try_acquire().unwrap();
+        first.merge(home.try_acquire().unwrap()).unwrap()
+    };
+    assert_splits_and_merges(pair, || sharded.in_use());
+}
+
+#[test]
+fn permits_of_different_sources_are_not_merged() {
+    let bulkheads = [Bulkhead::new(4), Bulkhead::new(4)];
+    let wall = Floodwall::from_rules(RULES);
+    let sharded = ShardedBulkhead::<2>::new(32);
+    for (first, second) in [
+        (
+            bulkheads[0].try_acquire_many(2).unwrap(),
+            bulkheads[1].try_acquire().unwrap(),
+        ),
+        (
+            wall.admit_with(Kind::Message, permits(2)).unwrap(),
+            wall.admit(Kind::Login).unwrap(),
+        ),
+        (
+            wall.admit(Kind::Login).unwrap(),
+            bulkheads[0].try_acquire().unwrap(),
+        ),
+        (
+            sharded.shard(0).try_acquire().unwrap(),
+            sharded.shard(1).try_acquire().unwrap(),
+        ),
+    ] {
+        let numbers = (first.permits(), second.permits());
+        let error = first.merge(second).unwrap_err();
+        assert_eq!((error.first.permits(), error.second.permits()), numbers);
+        assert_eq!(
+            error.to_string(),
+            "permits of different bulkheads, walls, classes or shards cannot be merged"
+        );
+    }
+    assert_eq!(bulkheads.map(|bulkhead| bulkhead.in_use()), [0, 0]);
+    assert_eq!((wall.snapshot().in_use(), sharded.in_use()), (0, 0));
+    // A permit that holds nothing is of any class.
+    let mut message = wall.admit(Kind::Message).unwrap();
+    let nothing = wall.admit_with(Kind::Login, permits(0)).unwrap();
+    message = nothing.merge(message).unwrap();
+    assert_eq!((message.permits(), wall.in_use(Kind::Message)), (1, 1));
+}
+
+#[test]
+fn call_with_holds_what_its_options_request() {
+    let wall = Floodwall::from_rules(RULES);
+    let in_use = wall.call_with(Kind::Login, permits(3), || wall.in_use(Kind::Login));
+    assert_eq!((in_use, wall.in_use(Kind::Login)), (Ok(3), 0));
+    let rejected = wall.call_with(Kind::Login, permits(7), || panic!("it ran"));
+    assert!(rejected.is_err());
+}
+
+#[test]
+fn permit_debug_output_shows_the_number() {
     let bulkhead = Bulkhead::new(3);
-    let permit = bulkhead.try_acquire().unwrap();
-    assert_eq!(format!("{permit:?}"), "Permit { .. }");
+    let permit = bulkhead.try_acquire_many(2).unwrap();
+    assert_eq!(format!("{permit:?}"), "Permit { permits: 2, .. }");
 }
 
 fn assert_send_sync_and_unwind_safe<T: Send + Sync + UnwindSafe + RefUnwindSafe>() {}
@@ -329,7 +465,7 @@ fn public_types_are_send_sync_and_unwind_safe() {
     assert_send_sync_and_unwind_safe::<Bulkhead>();
     assert_send_sync_and_unwind_safe::<Gauge>();
     assert_send_sync_and_unwind_safe::<Shedder>();
-    assert_send_sync_and_unwind_safe::<Snapshot>();
+    assert_send_sync_and_unwind_safe::<Snapshot<Kind>>();
     assert_send_sync_and_unwind_safe::<Rejection>();
     assert_send_sync_and_unwind_safe::<Rules<Kind>>();
     assert_send_sync_and_unwind_safe::<Floodwall<Kind>>();
@@ -339,7 +475,7 @@ fn public_types_are_send_sync_and_unwind_safe() {
 
 #[test]
 fn permits_and_rejections_are_small() {
-    assert!(size_of::<Permit<'_>>() <= 24);
+    assert!(size_of::<Permit<'_>>() <= 16);
     assert_eq!(size_of::<Option<Permit<'_>>>(), size_of::<Permit<'_>>());
     assert!(size_of::<Rejection>() <= 48);
     assert!(size_of::<AdmitOptions>() <= 24);
@@ -402,6 +538,77 @@ mod owned {
         assert_eq!(in_use(), (2, 2));
     }
 
+    /// Four single permits would be admitted one by one, and three of them held while the fourth is shed.
+    #[test]
+    fn owned_permits_come_with_options() {
+        let (bulkhead, wall) = (Arc::new(Bulkhead::new(9)), new_wall());
+        let sharded = Arc::new(ShardedBulkhead::<4>::new(64));
+        let acquired = bulkhead.try_acquire_many_owned(4).unwrap();
+        assert!(bulkhead.try_acquire_many_owned(6).is_err());
+        let admitted = wall.admit_owned_with(Kind::Login, permits(4)).unwrap();
+        assert!(wall.admit_owned_with(Kind::Login, permits(3)).is_err());
+        let of_shard = sharded.try_acquire_owned().unwrap();
+        let numbers = (acquired.permits(), admitted.permits(), of_shard.permits());
+        assert_eq!(numbers, (4, 4, 1));
+        let in_use = || {
+            (
+                bulkhead.in_use(),
+                wall.in_use(Kind::Login),
+                sharded.in_use(),
+            )
+        };
+        assert_eq!(in_use(), (4, 4, 1));
+        thread::spawn(move || drop((acquired, admitted, of_shard)))
+            .join()
+            .unwrap();
+        assert_eq!(in_use(), (0, 0, 0));
+        // A rejected request keeps no reference.
+        let references = (Arc::strong_count(&bulkhead), Arc::strong_count(&wall));
+        assert_eq!(references, (1, 1));
+    }
+
+    /// The permit is released to the shard of the thread that acquired it.
+    #[test]
+    fn owned_permits_of_a_sharded_bulkhead_are_all_released() {
+        let sharded = Arc::new(ShardedBulkhead::<4>::new(64));
+        let held: Vec<_> = (0..64)
+            .map(|_| sharded.try_acquire_owned().unwrap())
+            .collect();
+        assert_eq!(sharded.in_use(), 64);
+        assert!(sharded.try_acquire_owned().is_err());
+        drop(held);
+        assert_eq!((sharded.in_use(), Arc::strong_count(&sharded)), (0, 1));
+    }
+
+    #[test]
+    fn owned_permits_split_and_merge() {
+        let wall = new_wall();
+        let _held = wall.admit_owned(Kind::Login).unwrap();
+        for count in 0..=4 {
+            let mut rest = wall.admit_owned_with(Kind::Login, permits(4)).unwrap();
+            assert!(rest.split(5).is_none());
+            let part = rest.split(count).unwrap();
+            assert_eq!((part.permits(), rest.permits()), (count, 4 - count));
+            let whole = rest.merge(part).unwrap();
+            assert_eq!((whole.permits(), wall.in_use(Kind::Login)), (4, 5));
+            let mut whole = whole;
+            let part = whole.split(count).unwrap();
+            drop(whole);
+            assert_eq!(wall.in_use(Kind::Login), 1 + count);
+            drop(part);
+            assert_eq!(wall.in_use(Kind::Login), 1);
+        }
+        let message = wall.admit_owned(Kind::Message).unwrap();
+        let login = wall.admit_owned(Kind::Login).unwrap();
+        let error = message.merge(login).unwrap_err();
+        assert_eq!((error.first.permits(), error.second.permits()), (1, 1));
+        drop(error);
+        let other = new_wall().admit_owned(Kind::Login).unwrap();
+        let login = wall.admit_owned(Kind::Login).unwrap();
+        assert!(login.merge(other).is_err());
+        assert_eq!(wall.snapshot().in_use(), 1);
+    }
+
     #[test]
     fn captures_are_dropped_before_the_owned_permit() {
         let bulkhead = Arc::new(Bulkhead::new(1));
@@ -440,16 +647,19 @@ mod owned {
     fn rejected_owned_request_keeps_no_reference() {
         let bulkhead = Arc::new(Bulkhead::new(0));
         assert!(bulkhead.try_acquire_owned().is_err());
-        let wall = Arc::new(Floodwall::from_rules(RULES.with_capacity(0).unwrap()));
+        let wall = Arc::new(Floodwall::from_rules(RULES));
+        wall.close();
         assert!(wall.admit_owned(Kind::Message).is_err());
         let references = (Arc::strong_count(&bulkhead), Arc::strong_count(&wall));
         assert_eq!(references, (1, 1));
     }
 
     #[test]
-    fn owned_permit_debug_output_has_no_fields() {
-        let permit = Arc::new(Bulkhead::new(3)).try_acquire_owned().unwrap();
-        assert_eq!(format!("{permit:?}"), "OwnedPermit { .. }");
+    fn owned_permit_debug_output_shows_the_number() {
+        let permit = Arc::new(Bulkhead::new(3))
+            .try_acquire_many_owned(2)
+            .unwrap();
+        assert_eq!(format!("{permit:?}"), "OwnedPermit { permits: 2, .. }");
     }
 
     #[test]

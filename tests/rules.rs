@@ -19,6 +19,21 @@ const RULES: Rules<Kind> = Rules::new(
     ],
 );
 
+/// A rule is a value like the rules that it is taken from.
+#[test]
+fn rule_of_a_class_is_the_rule_that_was_given() {
+    let login = Kind::Login.rule(Share::between(20, 50));
+    assert_eq!(RULES.rule(Kind::Login), login.shed(Curve::linear(0.6, 0.8)));
+    assert_ne!(RULES.rule(Kind::Login), login);
+    assert_eq!(
+        format!("{login:?}"),
+        format!(
+            "Rule {{ class: 1, share: between(20, 50), curve: {:?} }}",
+            Curve::NEVER
+        )
+    );
+}
+
 /// Checks that each constructor of `Rules` and of a wall reports this error, with this text.
 #[track_caller]
 fn assert_error<C: Class>(capacity: u32, rules: &[Rule<C>], error: RulesError, text: &str) {
@@ -142,9 +157,49 @@ fn guarantee_above_cap_is_an_error() {
         },
         "class `background login`: its guarantee of 21 is above its cap of 20",
     );
-    // A closed wall is no exception.
-    let share = Share::between(1, 0);
-    assert!(Rules::try_new(0, &equal_rules::<1>(share)).is_err());
+}
+
+#[test]
+fn capacity_of_zero_is_an_error_that_names_close() {
+    assert_error(
+        0,
+        &[
+            Kind::Message.rule(Share::at_most(50)),
+            Kind::Login.rule(Share::at_most(20)),
+        ],
+        RulesError::ZeroCapacity,
+        "the capacity is 0: to reject every request, call `close` on the wall instead",
+    );
+}
+
+#[test]
+fn cap_that_no_permit_can_reach_is_an_error() {
+    for (cap, text) in [(7, "its cap is 7"), (u32::MAX, "it has no cap")] {
+        assert_error(
+            100,
+            &[
+                Kind::Message.rule(Share::exactly(100)),
+                Kind::Login.rule(Share::at_most(cap)),
+            ],
+            RulesError::UnreachableCap {
+                class: "background login",
+                cap,
+                capacity: 100,
+            },
+            &format!(
+                "class `background login`: {text}, but it can never hold a permit: the guarantees of \
+                 the other classes take the whole capacity of 100; give it a cap of 0, or lower a \
+                 guarantee"
+            ),
+        );
+    }
+    let rules = |guarantee, share| {
+        let message = Kind::Message.rule(Share::exactly(guarantee));
+        Rules::try_new(100, &[message, Kind::Login.rule(share)])
+    };
+    assert!(rules(100, Share::at_most(0)).is_ok());
+    assert!(rules(99, Share::at_most(7)).is_ok());
+    assert!(rules(99, Share::exactly(1)).is_ok());
 }
 
 #[test]
@@ -201,6 +256,7 @@ fn long_error_text_is_truncated_between_characters() {
             éééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééé\
             éééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééé\
             éééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééé"];
+        const ALL: &'static [Verbose] = &[Verbose];
         fn index(self) -> usize {
             0
         }

@@ -460,18 +460,24 @@ fn unsupported_class_count_fails_to_deserialize() {
 fn snapshot_serializes_only_its_classes() {
     let wall = Floodwall::from_rules(RULES);
     let _permit = wall.admit(Kind::Message).unwrap();
-    wall.set_capacity(70).unwrap();
-    let class = |name, in_use, guarantee, cap| {
+    wall.set_capacity(80).unwrap();
+    wall.set_pressure(0.3);
+    wall.close();
+    let class = |name, in_use, guarantee, cap, reachable| {
         json!({
-            "name": name, "in_use": in_use, "guarantee": guarantee, "cap": cap,
+            "name": name, "in_use": in_use, "guarantee": guarantee, "cap": cap, "reachable": reachable,
             "reject_probability": 0.0, "peak": in_use,
-            "admitted": in_use, "shed": 0, "class_full": 0, "pool_full": 0,
+            "admitted": in_use, "shed": 0, "class_full": 0, "pool_full": 0, "too_large": 0, "closed": 0,
+            "dry_run": false,
+            "would_reject": { "shed": 0, "class_full": 0, "pool_full": 0, "too_large": 0 },
         })
     };
     let expected = json!({
-        "capacity": 70,
-        "utilization": 1.0 / 70.0,
-        "classes": [class("Message", 1, 50, 70), class("background login", 0, 20, 50)],
+        "capacity": 80,
+        "utilization": 1.0 / 80.0,
+        "pressure": 0.3,
+        "closed": true,
+        "classes": [class("Message", 1, 50, 80, 60), class("background login", 0, 20, 50, 30)],
     });
     assert_eq!(to_value(wall.snapshot()).unwrap(), expected);
 }
@@ -522,7 +528,8 @@ proptest! {
 #[test]
 fn rules_of_every_class_count_round_trip() {
     fn check<const COUNT: usize>() {
-        let capacity = prop_oneof![Just(0), 40..=100_u32];
+        // One more than the largest guarantees, so that every class can hold a permit.
+        let capacity = 41..=100_u32;
         let classes = proptest::collection::vec((any_share(), any_curve()), COUNT);
         proptest!(|(capacity in capacity, classes in classes)| {
             let rule = |(i, &(share, curve))| Rule::for_index(i, share).shed(curve);

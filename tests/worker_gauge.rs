@@ -59,6 +59,16 @@ fn zero_capacity_worker_gauge_is_fully_utilized() {
 }
 
 #[test]
+fn capacity_of_a_worker_gauge_changes_while_workers_are_active() {
+    let gauge = WorkerGauge::<2>::new(4);
+    let mut worker = gauge.register().unwrap();
+    let _active = worker.enter();
+    assert_eq!((gauge.capacity(), gauge.utilization()), (4, 0.25));
+    gauge.set_capacity(2);
+    assert_eq!((gauge.capacity(), gauge.utilization()), (2, 0.5));
+}
+
+#[test]
 fn worker_gauge_debug_output_has_its_counts() {
     let gauge = WorkerGauge::<1>::new(3);
     let mut worker = gauge.register().unwrap();

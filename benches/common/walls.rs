@@ -16,6 +16,15 @@ const NAMES: &[&str] = &["a", "b", "c", "d", "e", "f", "g", "h"];
 
 impl<const COUNT: usize> Class for OneOf<COUNT> {
     const NAMES: &'static [&'static str] = NAMES.split_at(COUNT).0;
+    const ALL: &'static [Self] = &{
+        let mut all = [OneOf(0); COUNT];
+        let mut class = 0;
+        while class < COUNT {
+            all[class] = OneOf(class);
+            class += 1;
+        }
+        all
+    };
 
     #[inline]
     fn index(self) -> usize {

@@ -55,6 +55,33 @@ fn permits_never_exceed_limit() {
     });
 }
 
+/// Parts of a permit are released on two threads: each permit exactly once, and none is in use twice.
+#[test]
+fn parts_of_a_permit_are_released_exactly_once() {
+    two_threads(|| {
+        let bulkhead = Arc::new(Bulkhead::new(3));
+        let mut rest = bulkhead.try_acquire_many_owned(3).unwrap();
+        let part = rest.split(1).unwrap();
+        let other = {
+            let bulkhead = Arc::clone(&bulkhead);
+            thread::spawn(move || {
+                kick();
+                drop(part);
+                kick();
+                bulkhead.try_acquire_many(1).map(forget).is_ok()
+            })
+        };
+        let second = rest.split(1).unwrap();
+        let whole = rest.merge(second).unwrap();
+        kick();
+        drop(whole);
+        kick();
+        assert!(bulkhead.try_acquire_many(2).map(forget).is_ok());
+        assert!(other.join().unwrap());
+        assert_eq!(bulkhead.in_use(), 3);
+    });
+}
+
 /// A concurrent failed acquire never causes a rejection.
 #[test]
 fn failed_acquire_does_not_reject_others() {

@@ -177,17 +177,39 @@ fn slow_path_rejection_uses_rules_of_one_epoch() {
     });
 }
 
+/// A request is rejected by the cap of the epoch whose permits it saw. The class is empty before the update to a cap
+/// of 1.
+#[test]
+fn rejection_uses_cap_of_one_epoch() {
+    two_updates(|| {
+        let wall = wall(3, Share::at_most(2), Share::at_most(1));
+        let permit = wall.admit_owned(A).unwrap();
+        let updater = spawn(&wall, |wall| {
+            kick();
+            drop(permit);
+            wall.set_rules(rules(4, Share::at_most(2), Share::at_most(1)));
+            kick();
+            wall.set_rules(rules(4, Share::at_most(1), Share::at_most(1)));
+        });
+        kick();
+        let under_pressure = AdmitOptions::new().pressure(0.5);
+        assert_eq!(wall.admit_with(A, under_pressure).map(drop), Ok(()));
+        updater.join().unwrap();
+    });
+}
+
 /// An admission follows from the rules of one epoch, even if two updates are concurrent. None of the
 /// rules here admits; the caps of one with the guarantees of another would.
 #[test]
 fn admission_uses_rules_of_one_epoch() {
     two_updates(|| {
-        let wall = wall(2, Share::at_most(0), Share::at_most(2));
+        let wall = wall(3, Share::at_most(1), Share::at_most(3));
+        admit_and_keep(&wall, A).unwrap();
         let updater = spawn(&wall, |wall| {
             kick();
-            wall.set_rules(rules(1, Share::at_most(1), Share::exactly(1)));
+            wall.set_rules(rules(3, Share::at_most(2), Share::exactly(2)));
             kick();
-            wall.set_rules(rules(3, Share::at_most(0), Share::at_most(1)));
+            wall.set_rules(rules(4, Share::at_most(1), Share::at_most(1)));
         });
         kick();
         assert!(wall.admit(A).is_err());
@@ -246,7 +268,10 @@ fn guaranteed_permit_is_never_rejected() {
 #[test]
 fn guarantee_holds_across_updates_and_curves() {
     two_updates(|| {
-        let always_shed = |capacity, share| rules_with_curve(capacity, share, Curve::ALWAYS);
+        let always_shed = |capacity, share| {
+            let a = A.rule(share).shed(Curve::ALWAYS);
+            Rules::<Kind>::new(capacity, &[a, B.rule(Share::at_most(0))])
+        };
         let wall = Arc::new(Floodwall::from_rules(always_shed(2, Share::exactly(1))));
         let updater = spawn(&wall, move |wall| {
             kick();
@@ -356,11 +381,12 @@ fn no_borrow_by_old_curve_after_update_returns() {
     });
 }
 
-/// Writes before a `set_capacity` are visible to the admissions that it allows.
+/// Writes before `open` are visible to the admissions that it allows.
 #[test]
-fn raising_capacity_happens_before_admission_it_allows() {
+fn opening_happens_before_admission_it_allows() {
     two_threads(|| {
-        let wall = wall(0, Share::at_most(1), Share::at_most(1));
+        let wall = wall(1, Share::at_most(1), Share::at_most(1));
+        wall.close();
         let data = Arc::new(Data::new());
         let other = {
             let data = Arc::clone(&data);
@@ -372,7 +398,7 @@ fn raising_capacity_happens_before_admission_it_allows() {
         };
         data.write();
         kick();
-        wall.set_capacity(1).unwrap();
+        wall.open();
         other.join().unwrap();
     });
 }
@@ -389,8 +415,8 @@ fn observed_drain_happens_after_release() {
             thread::spawn(permit.wrap(move || data.write()))
         };
         kick();
-        wall.set_capacity(0).unwrap();
-        if wall.snapshot().classes()[0].in_use == 0 {
+        wall.close();
+        if wall.snapshot()[A].in_use == 0 {
             assert_eq!(data.read(), 1);
         }
         worker.join().unwrap();
@@ -398,7 +424,7 @@ fn observed_drain_happens_after_release() {
     });
 }
 
-/// After `set_capacity(0)` returns, every request is rejected, and each permit is released exactly once.
+/// After `close` returns, every request is rejected, and each permit is released exactly once.
 #[test]
 fn closed_wall_admits_nothing_and_loses_no_permit() {
     two_threads(|| {
@@ -410,15 +436,135 @@ fn closed_wall_admits_nothing_and_loses_no_permit() {
             }
         });
         kick();
-        wall.set_capacity(0).unwrap();
+        wall.close();
         kick();
         let rejection = wall.admit(A).map(drop).unwrap_err();
-        assert!(matches!(
-            rejection.reason,
-            Reason::PoolFull { capacity: 0, .. }
-        ));
+        assert_eq!(rejection.reason, Reason::Closed);
         worker.join().unwrap();
         assert_eq!((wall.in_use(A), wall.in_use(B)), (0, 0));
+    });
+}
+
+/// An admission that is concurrent with `close` is in use when it returns, or is rejected.
+#[test]
+fn no_admission_after_close_returns() {
+    two_threads(|| {
+        let wall = wall(2, Share::exactly(1), Share::at_most(1));
+        let other = spawn(&wall, |wall| admit_and_keep(wall, A).is_ok());
+        kick();
+        wall.close();
+        let in_use_after_close = wall.in_use(A);
+        let admitted = other.join().unwrap();
+        assert_eq!(u32::from(admitted), in_use_after_close);
+    });
+}
+
+/// A rule update that is concurrent with `close` does not open the wall again, whichever comes first.
+#[test]
+fn rule_update_never_opens_a_closed_wall() {
+    two_threads(|| {
+        let wall = wall(2, Share::exactly(1), Share::at_most(1));
+        let updater = spawn(&wall, |wall| {
+            kick();
+            wall.set_rules(rules(3, Share::exactly(2), Share::at_most(1)));
+        });
+        kick();
+        wall.close();
+        assert!(wall.is_closed());
+        assert!(admit_and_keep(&wall, A).is_err());
+        updater.join().unwrap();
+        assert!(wall.is_closed());
+        assert_eq!(wall.capacity(), 3);
+    });
+}
+
+/// After `set_pressure` returns, no request borrows at the old pressure.
+#[test]
+fn no_borrow_at_old_pressure_after_it_is_set() {
+    two_threads(|| {
+        let rules = rules_with_curve(2, Share::at_most(2), Curve::step(0.9));
+        let wall = Arc::new(Floodwall::from_rules(rules));
+        let borrower = spawn(&wall, |wall| borrow_and_keep(wall).is_ok());
+        kick();
+        wall.set_pressure(1.0);
+        let in_use_after_update = wall.in_use(A);
+        let borrowed = borrower.join().unwrap();
+        assert_eq!(u32::from(borrowed), in_use_after_update);
+    });
+}
+
+/// An admission that retries after a lost race is still judged by the pressure, and by the new word.
+#[test]
+fn pressure_holds_for_a_retried_admission() {
+    two_threads(|| {
+        let rules = rules_with_curve(2, Share::between(1, 2), Curve::step(0.9));
+        let wall = Arc::new(Floodwall::from_rules(rules));
+        wall.set_pressure(1.0);
+        let other = spawn(&wall, |wall| borrow_and_keep(wall).is_ok());
+        let own = borrow_and_keep(&wall).is_ok();
+        // One of them is within the guarantee; the other would borrow.
+        assert!(own ^ other.join().unwrap());
+    });
+}
+
+/// A request under pressure is judged by the curve and the pressure of one epoch. Neither sheds this sample
+/// with its own; the first curve would at the second pressure.
+#[test]
+fn pressure_and_curve_are_of_one_epoch() {
+    two_updates(|| {
+        let rules = |curve| rules_with_curve(2, Share::at_most(2), curve);
+        let ramp = Curve::linear(0.0, 1.0);
+        let wall = Arc::new(Floodwall::from_rules(rules(ramp)));
+        wall.set_pressure(0.5);
+        let updater = spawn(&wall, move |wall| {
+            kick();
+            wall.set_rules(rules(ramp.capped(0.6)));
+            kick();
+            wall.set_pressure(0.9);
+        });
+        kick();
+        let options = AdmitOptions::new().draw(Draw::from(3 << 30));
+        wall.admit_with(A, options).map(forget).unwrap();
+        updater.join().unwrap();
+    });
+}
+
+/// A request is rejected as closed only if the wall is closed, also if two updates are concurrent.
+#[test]
+fn reported_closing_is_in_force() {
+    two_updates(|| {
+        let wall = wall(2, Share::at_most(2), Share::at_most(1));
+        wall.set_dry_run(&[A]);
+        let updater = spawn(&wall, |wall| {
+            kick();
+            wall.set_capacity(3).unwrap();
+            kick();
+            wall.close();
+        });
+        kick();
+        if let Err(rejection) = wall.admit(A).map(forget) {
+            assert_eq!(rejection.reason, Reason::Closed);
+            assert!(wall.is_closed());
+        }
+        updater.join().unwrap();
+    });
+}
+
+/// After a dry run has ended, no request is admitted that the rules reject; until then, each is.
+#[test]
+fn dry_run_admits_until_it_ends() {
+    two_threads(|| {
+        let wall = wall(2, Share::at_most(0), Share::at_most(1));
+        wall.set_dry_run(&[A]);
+        admit_and_keep(&wall, A).unwrap();
+        let other = spawn(&wall, |wall| admit_and_keep(wall, A).is_ok());
+        kick();
+        wall.set_dry_run(&[]);
+        let in_use_after_update = wall.in_use(A);
+        assert!(admit_and_keep(&wall, A).is_err());
+        let admitted = other.join().unwrap();
+        assert_eq!(1 + u32::from(admitted), in_use_after_update);
+        assert_eq!(wall.in_use(A), in_use_after_update);
     });
 }
 

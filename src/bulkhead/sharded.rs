@@ -10,8 +10,14 @@ use crossbeam_utils::CachePadded;
 
 use super::Full;
 use crate::permit::Permit;
-use crate::sync::{AtomicU64, Ordering, constructor};
+use crate::permit::word::{Layout, PermitWord};
+use crate::sync::{Ordering, constructor};
 use crate::thread_slot;
+
+#[cfg(feature = "alloc")]
+use crate::permit::OwnedPermit;
+#[cfg(feature = "alloc")]
+use alloc::sync::Arc;
 
 /// A shard with fewer tokens would be empty too often, and each time the call has to search all shards.
 const TOKENS_PER_SHARD: u32 = if cfg!(floodwall_loom) { 1 } else { 8 };
@@ -19,6 +25,7 @@ const TOKENS_PER_SHARD: u32 = if cfg!(floodwall_loom) { 1 } else { 8 };
 const RELEASES_SHIFT: u32 = 32;
 /// What a release adds to a shard: a token, and one to the count of releases.
 const RELEASE: u64 = 1 << RELEASES_SHIFT | 1;
+const LAYOUT: Layout = Layout::Released(RELEASE);
 
 const fn tokens(word: u64) -> u32 {
     word as u32
@@ -35,6 +42,10 @@ const fn releases(word: u64) -> u32 {
 /// per 8 permits of the limit. The limit is fixed, a rejection costs more than that of a `Bulkhead`, and the size is one
 /// cache line per shard and one more. It is for handlers so short that threads contend for the counter of a `Bulkhead`:
 /// measure first. Two threads on two cores each pay what one thread pays alone; more cores have not been measured yet.
+///
+/// Three functions of a `Bulkhead` are missing on purpose. `available_permits` and `utilization` would be computed from
+/// [`in_use`](Self::in_use), which can be far too high. `try_acquire_many` would collect tokens from several shards, so two
+/// requests that fit one after the other could reject each other.
 ///
 /// # Examples
 /// ```
@@ -55,7 +66,7 @@ pub struct ShardedBulkhead<const SHARDS: usize> {
     ///
     /// A token is either in a shard or in a permit, and moves in one step: tokens and permits are never more than
     /// `limit` together.
-    shards: [CachePadded<AtomicU64>; SHARDS],
+    shards: [CachePadded<PermitWord>; SHARDS],
     limit: u32,
     /// The number of shards in use, a power of two, less one: maps a number to a shard.
     mask: usize,
@@ -138,6 +149,23 @@ impl<const SHARDS: usize> ShardedBulkhead<SHARDS> {
             bulkhead: self,
             home: number & self.mask,
         }
+    }
+
+    /// Acquires one permit as [`try_acquire`](Self::try_acquire) does. The permit holds the [`Arc`] of the bulkhead.
+    ///
+    /// # Errors
+    /// As [`try_acquire`](Self::try_acquire).
+    #[cfg(feature = "alloc")]
+    #[must_use = "bind the permit to a name such as `_permit`: `let _ = ...` releases it immediately"]
+    pub fn try_acquire_owned(self: &Arc<Self>) -> Result<OwnedPermit<Self>, Full> {
+        let shard = self.shard(thread_slot::current().index());
+        let permit = shard.try_acquire()?;
+        Ok(OwnedPermit::new(
+            self,
+            |bulkhead, shard| &bulkhead.shards[shard],
+            shard.home,
+            permit,
+        ))
     }
 
     #[inline]
@@ -319,19 +347,24 @@ const fn first_word(limit: u32, count: usize, shard: usize) -> u64 {
 }
 
 #[cfg(not(floodwall_loom))]
-const fn shards<const SHARDS: usize>(limit: u32, count: usize) -> [CachePadded<AtomicU64>; SHARDS] {
-    let mut shards = [const { CachePadded::new(AtomicU64::new(0)) }; SHARDS];
+const fn shards<const SHARDS: usize>(
+    limit: u32,
+    count: usize,
+) -> [CachePadded<PermitWord>; SHARDS] {
+    let mut shards = [const { CachePadded::new(PermitWord::new(0, LAYOUT)) }; SHARDS];
     let mut shard = 0;
     while shard < SHARDS {
-        shards[shard] = CachePadded::new(AtomicU64::new(first_word(limit, count, shard)));
+        shards[shard] = CachePadded::new(PermitWord::new(first_word(limit, count, shard), LAYOUT));
         shard += 1;
     }
     shards
 }
 
 #[cfg(floodwall_loom)]
-fn shards<const SHARDS: usize>(limit: u32, count: usize) -> [CachePadded<AtomicU64>; SHARDS] {
-    core::array::from_fn(|shard| CachePadded::new(AtomicU64::new(first_word(limit, count, shard))))
+fn shards<const SHARDS: usize>(limit: u32, count: usize) -> [CachePadded<PermitWord>; SHARDS] {
+    core::array::from_fn(|shard| {
+        CachePadded::new(PermitWord::new(first_word(limit, count, shard), LAYOUT))
+    })
 }
 
 #[cfg(all(test, feature = "std"))]

@@ -6,7 +6,9 @@
 
 use super::Floodwall;
 use super::class::{Class, index_of};
+use super::counters::LocalCounters;
 use super::rejection::{Reason, Rejection};
+use super::rule_slots::Slot;
 use super::word::Verdict;
 use crate::permit::Permit;
 use crate::shed::draw::Draw;
@@ -83,6 +85,14 @@ impl Default for AdmitOptions {
     }
 }
 
+/// What one attempt judges.
+#[derive(Clone, Copy)]
+struct Request {
+    class: usize,
+    permits: u32,
+    pressure: f64,
+}
+
 impl<C: Class> Floodwall<C> {
     /// Admits a request of this class with one permit, or rejects it at once.
     ///
@@ -143,7 +153,7 @@ impl<C: Class> Floodwall<C> {
         }
     }
 
-    /// Repeats `try_admit` after a lost race until one attempt decides.
+    /// Decides after a lost race, or if the thresholds do not apply.
     #[cold]
     fn admit_slow(
         &self,
@@ -153,7 +163,10 @@ impl<C: Class> Floodwall<C> {
         mut draw: Option<Draw>,
     ) -> Result<u64, Rejection> {
         loop {
-            if let Some(decision) = self.try_admit(class, permits, pressure, &mut draw) {
+            let decision = self
+                .try_admit(class, permits, pressure, &mut draw)
+                .or_else(|| self.try_admit_by_mode(class, permits, pressure, &mut draw));
+            if let Some(decision) = decision {
                 return decision.map_err(|reason| Self::rejection(class, permits, reason));
             }
         }
@@ -170,8 +183,8 @@ impl<C: Class> Floodwall<C> {
 
     /// Makes one attempt: loads the word, judges it, exchanges it for the word with the permits added, and counts.
     ///
-    /// Returns what was added to the word, or the reason for a rejection, or `None` if another thread changed the
-    /// word or the rules concurrently.
+    /// Returns what was added to the word, or the reason for a rejection. Returns `None` if another thread changed the
+    /// word or the rules concurrently, or if the thresholds are not of the word's epoch.
     #[inline(always)]
     fn try_admit(
         &self,
@@ -184,35 +197,22 @@ impl<C: Class> Floodwall<C> {
         let counters = self.counters.local(class);
         let word = self.load();
         let after = lanes.after(word, class, permits);
-        if !self.is_on_fast_path(after, class, permits, pressure) {
+        let thresholds = self.rules.thresholds(class);
+        if !thresholds.are_of_epoch(lanes, word) {
+            return None;
+        }
+        // A NaN pressure is judged by the slot, with the same result.
+        let is_plain = permits > 0 && pressure <= 0.0;
+        if !(is_plain && thresholds.admit(lanes, after, class, permits)) {
             let slot = self.rules.slot(lanes, word);
-            let limits = slot.limits();
-            let rejection = match lanes.judge(after, &limits, class, permits) {
-                Verdict::Guaranteed => None,
-                Verdict::Borrowed => {
-                    let curve = slot.curve(class);
-                    let in_use = lanes.total(after) - u64::from(permits);
-                    let utilization = Utilization::new(in_use, limits.capacity);
-                    let seen = utilization.max_with_pressure(pressure);
-                    // One draw for all attempts of a call.
-                    let draw = || *draw.get_or_insert_with(|| counters.next_draw());
-                    curve.sheds(seen, draw).then(|| Reason::Shed {
-                        utilization: utilization.value().max(pressure),
-                        probability: curve.probability_at(seen),
-                    })
-                }
-                Verdict::ClassFull => Some(Reason::ClassFull {
-                    in_use: lanes.get(word, class) as u32,
-                    cap: lanes.get(limits.caps, class) as u32,
-                }),
-                Verdict::PoolFull => Some(Reason::PoolFull {
-                    in_use: lanes.total(word) as u32,
-                    reserved: lanes.reserved(word, &limits, class) as u32,
-                    capacity: limits.capacity as u32,
-                }),
+            let request = Request {
+                class,
+                permits,
+                pressure,
             };
-            if let Some(reason) = rejection {
-                // The second look: `limits` and `curve` belong to the epoch of `word` only if it is still current.
+            if let Some(reason) = Self::judge(slot, word, after, request, counters, draw) {
+                // The second look: what was read from the slot belongs to the epoch of `word` only if it is still
+                // current.
                 if !self.is_epoch_current(word) {
                     return None;
                 }
@@ -220,23 +220,118 @@ impl<C: Class> Floodwall<C> {
                 return Some(Err(reason));
             }
         }
+        self.exchange(word, after, class, counters)?;
+        Some(Ok(lanes.put(permits.into(), class)))
+    }
+
+    /// Makes one attempt without the thresholds, in whatever mode the wall is.
+    fn try_admit_by_mode(
+        &self,
+        class: usize,
+        permits: u32,
+        pressure: f64,
+        draw: &mut Option<Draw>,
+    ) -> Option<Result<u64, Reason>> {
+        let lanes = Self::LANES;
+        let counters = self.counters.local(class);
+        let word = self.load();
+        let after = lanes.after(word, class, permits);
+        let slot = self.rules.slot(lanes, word);
+        let mode = slot.mode();
+        let request = Request {
+            class,
+            permits,
+            // A NaN is not the maximum.
+            pressure: pressure.max(mode.pressure),
+        };
+        let (reason, is_dry_run) = if mode.closed {
+            (Some(Reason::Closed), false)
+        } else {
+            let is_countable = !lanes.exceeds(after, class, permits, lanes.max().into());
+            let reason = Self::judge(slot, word, after, request, counters, draw);
+            (reason, mode.dry_run.contains(class) && is_countable)
+        };
+        if let Some(reason) = reason.filter(|_| !is_dry_run) {
+            if !self.is_epoch_current(word) {
+                return None;
+            }
+            counters.rejected(&reason);
+            return Some(Err(reason));
+        }
+        self.exchange(word, after, class, counters)?;
+        if let Some(reason) = reason {
+            self.would_reject.count(class, &reason);
+        }
+        Some(Ok(lanes.put(permits.into(), class)))
+    }
+
+    /// Judges a request by a slot. Returns the reason for a rejection.
+    #[inline(always)]
+    fn judge(
+        slot: &Slot,
+        word: u64,
+        after: u64,
+        request: Request,
+        counters: LocalCounters<'_>,
+        draw: &mut Option<Draw>,
+    ) -> Option<Reason> {
+        let lanes = Self::LANES;
+        let Request {
+            class,
+            permits,
+            pressure,
+        } = request;
+        let limits = slot.limits();
+        let reachable = || lanes.reachable(&limits, class);
+        // The first comparison is known at compile time in most calls.
+        let is_too_large = || permits > 1 && reachable() > 0 && u64::from(permits) > reachable();
+        match lanes.judge(after, &limits, class, permits) {
+            Verdict::Guaranteed => None,
+            Verdict::Borrowed => {
+                let curve = slot.curve(class);
+                let in_use = lanes.total(after) - u64::from(permits);
+                let utilization = Utilization::new(in_use, limits.capacity);
+                let seen = utilization.max_with_pressure(pressure);
+                // One draw for all attempts of a call.
+                let draw = || *draw.get_or_insert_with(|| counters.next_draw());
+                curve.sheds(seen, draw).then(|| Reason::Shed {
+                    utilization: utilization.value().max(pressure),
+                    probability: curve.probability_at(seen),
+                })
+            }
+            Verdict::ClassFull | Verdict::PoolFull if is_too_large() => Some(Reason::TooLarge {
+                reachable: reachable() as u32,
+            }),
+            Verdict::ClassFull => Some(Reason::ClassFull {
+                in_use: lanes.get(word, class) as u32,
+                cap: lanes.get(limits.caps, class) as u32,
+            }),
+            Verdict::PoolFull => Some(Reason::PoolFull {
+                in_use: lanes.total(word) as u32,
+                reserved: lanes.reserved(word, &limits, class) as u32,
+                capacity: limits.capacity as u32,
+            }),
+        }
+    }
+
+    /// Exchanges the word, and counts. Returns `None` if another thread changed the word.
+    #[inline(always)]
+    fn exchange(
+        &self,
+        word: u64,
+        after: u64,
+        class: usize,
+        counters: LocalCounters<'_>,
+    ) -> Option<()> {
         // ORDERING: Acquire: pairs with the Release of released permits and of the last epoch step; required because
         // the admission promises to see what was done before both. Relaxed on failure: the next attempt loads the
         // word again.
         self.word
             .compare_exchange_weak(word, after, Ordering::Acquire, Ordering::Relaxed)
             .ok()?;
-        self.peaks[class].raise(lanes.get(after, class) as u32);
+        self.peaks[class].raise(Self::LANES.get(after, class) as u32);
         counters.admitted();
-        Some(Ok(lanes.put(permits.into(), class)))
-    }
-
-    /// Returns whether the thresholds alone show that the rules admit this request.
-    #[inline(always)]
-    fn is_on_fast_path(&self, after: u64, class: usize, permits: u32, pressure: f64) -> bool {
-        let thresholds = self.rules.thresholds(class);
-        // A NaN pressure takes the slow path, with the same result.
-        permits > 0 && pressure <= 0.0 && thresholds.admits(Self::LANES, after, class, permits)
+        Some(())
     }
 
     /// Admits a request as [`admit`](Self::admit) does, with a permit that holds the [`Arc`] of the wall.
@@ -250,8 +345,42 @@ impl<C: Class> Floodwall<C> {
     #[cfg(feature = "alloc")]
     #[track_caller]
     pub fn admit_owned(self: &Arc<Self>, class: C) -> Result<OwnedPermit<Self>, Rejection> {
-        let permit = self.admit(class)?;
-        Ok(OwnedPermit::new(self, |wall| &wall.word, permit))
+        self.admit_owned_with(class, AdmitOptions::new())
+    }
+
+    /// Admits a request as [`admit_with`](Self::admit_with) does, with a permit that holds the [`Arc`] of the wall.
+    ///
+    /// # Errors
+    /// As [`admit`](Self::admit).
+    ///
+    /// # Panics
+    /// As [`admit`](Self::admit).
+    ///
+    /// # Examples
+    /// ```
+    /// # use floodwall::{AdmitOptions, Floodwall, Share, classes};
+    /// # use std::sync::Arc;
+    /// classes! { enum Command { Get, Scan } }
+    ///
+    /// let wall = Arc::new(Floodwall::new(8, &[
+    ///     Command::Get.rule(Share::at_least(4)),
+    ///     Command::Scan.rule(Share::at_most(4)),
+    /// ]));
+    /// // A scan occupies four threads.
+    /// let permit = wall.admit_owned_with(Command::Scan, AdmitOptions::new().permits(4))?;
+    /// std::thread::spawn(permit.wrap(|| ())).join().unwrap();
+    /// # Ok::<(), floodwall::Rejection>(())
+    /// ```
+    #[cfg(feature = "alloc")]
+    #[must_use = "bind the permit to a name such as `_permit`: `let _ = ...` releases it immediately"]
+    #[track_caller]
+    pub fn admit_owned_with(
+        self: &Arc<Self>,
+        class: C,
+        options: AdmitOptions,
+    ) -> Result<OwnedPermit<Self>, Rejection> {
+        let permit = self.admit_with(class, options)?;
+        Ok(OwnedPermit::new(self, |wall, _| &wall.word, 0, permit))
     }
 
     /// Runs `f` under a permit. A future that `f` returns runs without it.
@@ -264,7 +393,25 @@ impl<C: Class> Floodwall<C> {
     #[inline]
     #[track_caller]
     pub fn call<R>(&self, class: C, f: impl FnOnce() -> R) -> Result<R, Rejection> {
-        let _permit = self.admit(class)?;
+        self.call_with(class, AdmitOptions::new(), f)
+    }
+
+    /// Runs `f` under a permit acquired with these options, as [`call`](Self::call) does.
+    ///
+    /// # Errors
+    /// As [`admit`](Self::admit); then `f` is not called.
+    ///
+    /// # Panics
+    /// As [`call`](Self::call).
+    #[inline]
+    #[track_caller]
+    pub fn call_with<R>(
+        &self,
+        class: C,
+        options: AdmitOptions,
+        f: impl FnOnce() -> R,
+    ) -> Result<R, Rejection> {
+        let _permit = self.admit_with(class, options)?;
         Ok(f())
     }
 }
@@ -283,10 +430,11 @@ mod tests {
         let wall = Floodwall::new(10, &[Kind::Message.rule(share), Kind::Login.rule(share)]);
         for _ in 0..3 {
             for class in [0, 1] {
-                let after = Floodwall::<Kind>::LANES.after(wall.load(), class, 1);
-                assert!(wall.is_on_fast_path(after, class, 1, 0.0));
-                assert!(!wall.is_on_fast_path(after, class, 1, 0.1));
-                assert!(!wall.is_on_fast_path(after, class, 1, f64::NAN));
+                let lanes = Floodwall::<Kind>::LANES;
+                let word = wall.load();
+                let thresholds = wall.rules.thresholds(class);
+                assert!(thresholds.are_of_epoch(lanes, word));
+                assert!(thresholds.admit(lanes, lanes.after(word, class, 1), class, 1));
             }
             wall.set_capacity(wall.capacity() + 1).unwrap();
         }

@@ -16,6 +16,7 @@ pub const MAX_CLASSES: usize = 8;
 ///
 /// impl Class for Tier {
 ///     const NAMES: &'static [&'static str] = &["paid", "free"];
+///     const ALL: &'static [Tier] = &[Tier(0), Tier(1)];
 ///     fn index(self) -> usize {
 ///         self.0
 ///     }
@@ -31,10 +32,23 @@ pub trait Class: Copy + 'static {
     /// The names of the classes, 1 to [`MAX_CLASSES`], all different. Errors, metrics and configuration use them.
     const NAMES: &'static [&'static str];
 
+    /// All classes, in the order of [`NAMES`](Self::NAMES).
+    const ALL: &'static [Self];
+
     /// Returns the index of this class in [`NAMES`](Self::NAMES).
     ///
     /// An admission calls this once, before it changes anything, and panics if the index is out of range.
     fn index(self) -> usize;
+
+    /// Returns the name of this class.
+    ///
+    /// # Panics
+    /// If the class's index is out of range.
+    #[must_use]
+    #[track_caller]
+    fn name(self) -> &'static str {
+        Self::NAMES[index_of(self)]
+    }
 }
 
 /// Returns the index of a class. Panics if it is out of range.
@@ -65,12 +79,14 @@ macro_rules! each_class {
 }
 pub(crate) use each_class;
 
-/// Declares an enum of request classes, with its [`Class`] implementation and a `const fn rule(self, share)`.
+/// Declares an enum of request classes, with its [`Class`] implementation, `Display` as the name
+/// of the class, and a `const fn rule(self, share)`.
 ///
 /// A class has the name of its variant, unless the variant is assigned another one. Attributes are kept; a variant or
 /// an enum that `#[cfg]` removes has no class and no implementation. A `#[cfg]` has to be written literally: inside
-/// `cfg_attr`, or captured as `$m:meta` by another macro, it is an error if it removes a variant. The enum derives `Clone`, `Copy`, `Debug`,
-/// `PartialEq`, `Eq` and `Hash`: other derives can be added, these cannot be repeated.
+/// `cfg_attr`, or captured as `$m:meta` by another macro, it is an error if it removes a variant. The enum derives
+/// `Clone`, `Copy`, `Debug`, `PartialEq`, `Eq` and `Hash`: other derives can be added, these and `Display` cannot be
+/// repeated.
 ///
 /// # Examples
 /// ```
@@ -198,6 +214,8 @@ macro_rules! classes {
         impl $crate::Class for $class {
             const NAMES: &'static [&'static ::core::primitive::str] =
                 &[$($($variant_cfgs)* $name),+];
+            #[allow(deprecated)]
+            const ALL: &'static [Self] = &[$($($variant_cfgs)* $class::$variant),+];
 
             #[inline]
             #[allow(deprecated, unreachable_code)]
@@ -207,6 +225,13 @@ macro_rules! classes {
                     $($($variant_cfgs)* $class::$variant => {})+
                 }
                 self as ::core::primitive::usize
+            }
+        }
+
+        $($cfgs)*
+        impl ::core::fmt::Display for $class {
+            fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
+                f.pad($crate::Class::name(*self))
             }
         }
 

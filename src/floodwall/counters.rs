@@ -18,9 +18,8 @@ pub(super) struct Counters([CachePadded<[SlotCounters; MAX_CLASSES]>; THREAD_SLO
 #[repr(align(64))]
 struct SlotCounters {
     admitted: AtomicU64,
-    shed: AtomicU64,
-    class_full: AtomicU64,
-    pool_full: AtomicU64,
+    /// By [`Reason::index`].
+    rejected: [AtomicU64; Reason::COUNT],
     /// The number of the next draw. Each class has its own sequence: if classes shared one, the decisions on one class
     /// would select the draws of another.
     next_draw: AtomicU32,
@@ -31,9 +30,8 @@ struct SlotCounters {
 #[derive(Default)]
 pub(super) struct Totals {
     pub(super) admitted: u64,
-    pub(super) shed: u64,
-    pub(super) class_full: u64,
-    pub(super) pool_full: u64,
+    /// By [`Reason::index`].
+    pub(super) rejected: [u64; Reason::COUNT],
 }
 
 // ORDERING: Relaxed in this file: counters order nothing, and a draw decides only the request that uses it.
@@ -67,9 +65,9 @@ impl Counters {
         for counters in self.0.iter().map(|slot| &slot[class]) {
             // ORDERING: Relaxed: see above.
             totals.admitted += counters.admitted.load(Ordering::Relaxed);
-            totals.shed += counters.shed.load(Ordering::Relaxed);
-            totals.class_full += counters.class_full.load(Ordering::Relaxed);
-            totals.pool_full += counters.pool_full.load(Ordering::Relaxed);
+            for (total, counter) in totals.rejected.iter_mut().zip(&counters.rejected) {
+                *total += counter.load(Ordering::Relaxed);
+            }
         }
         totals
     }
@@ -79,9 +77,7 @@ impl SlotCounters {
     const fn new(slot: usize, class: usize) -> Self {
         SlotCounters {
             admitted: AtomicU64::new(0),
-            shed: AtomicU64::new(0),
-            class_full: AtomicU64::new(0),
-            pool_full: AtomicU64::new(0),
+            rejected: [const { AtomicU64::new(0) }; Reason::COUNT],
             // Consecutive slots begin at consecutive draws, so threads that decide once each are even too.
             next_draw: AtomicU32::new(slot as u32),
             draw_offset: draw_offset(class),
@@ -104,11 +100,7 @@ impl LocalCounters<'_> {
 
     #[inline]
     pub(super) fn rejected(self, reason: &Reason) {
-        self.increment(match reason {
-            Reason::Shed { .. } => &self.counters.shed,
-            Reason::ClassFull { .. } => &self.counters.class_full,
-            Reason::PoolFull { .. } => &self.counters.pool_full,
-        });
+        self.increment(&self.counters.rejected[reason.index()]);
     }
 
     #[inline]
@@ -132,6 +124,28 @@ impl LocalCounters<'_> {
         let next = n.wrapping_add(1);
         self.counters.next_draw.store(next, Ordering::Relaxed);
         Draw::nth(n).offset(self.counters.draw_offset)
+    }
+}
+
+/// Counters of the requests that a dry run has admitted, by class and by [`Reason::index`]. Threads share them: only a dry
+/// run pays for them.
+pub(super) struct DryRunCounters(CachePadded<[[AtomicU64; Reason::COUNT]; MAX_CLASSES]>);
+
+impl DryRunCounters {
+    pub(super) const fn new() -> Self {
+        DryRunCounters(CachePadded::new(
+            [const { [const { AtomicU64::new(0) }; Reason::COUNT] }; MAX_CLASSES],
+        ))
+    }
+
+    pub(super) fn count(&self, class: usize, reason: &Reason) {
+        // ORDERING: Relaxed: see above.
+        self.0[class][reason.index()].fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(super) fn totals(&self, class: usize) -> [u64; Reason::COUNT] {
+        // ORDERING: Relaxed: see above.
+        core::array::from_fn(|reason| self.0[class][reason].load(Ordering::Relaxed))
     }
 }
 

@@ -6,11 +6,14 @@ use crate::shed::curve::Curve;
 /// Thresholds of one class: as long as the class's permits and the permits of all classes stay at or below them, no
 /// limit is exceeded and no curve is evaluated.
 ///
-/// | bits     | meaning                                     |
-/// |----------|---------------------------------------------|
-/// | above 48 | epoch that the thresholds were computed for |
-/// | 24..48   | threshold for the permits of all classes    |
-/// | 0..24    | threshold for the permits of the class      |
+/// | bits     | meaning                                                 |
+/// |----------|---------------------------------------------------------|
+/// | above 48 | epoch that the thresholds were computed for, or another |
+/// | 24..48   | threshold for the permits of all classes                |
+/// | 0..24    | threshold for the permits of the class                  |
+///
+/// If the mode of the wall concerns the class, the epoch is another one, so that every request of the class is judged
+/// by the mode.
 #[derive(Clone, Copy)]
 pub(super) struct Thresholds(u64);
 
@@ -18,6 +21,13 @@ const TOTAL_SHIFT: u32 = MAX_LANE_BITS;
 const THRESHOLD: u64 = (1 << MAX_LANE_BITS) - 1;
 
 impl Thresholds {
+    /// Returns thresholds for the epoch of `word` that nothing is compared with.
+    pub(super) const fn unused(lanes: Lanes, word: u64) -> Thresholds {
+        // The epoch that is half the range away. It must also differ from the epoch before, which is still current when
+        // the thresholds are stored.
+        Thresholds(lanes.tagged(word ^ 1 << 63, 0))
+    }
+
     /// Computes the thresholds of class `class` from these limits and this curve, for the epoch of `word`.
     pub(super) const fn new(
         lanes: Lanes,
@@ -42,14 +52,20 @@ impl Thresholds {
         Thresholds(word)
     }
 
-    /// Returns whether class `class` may acquire `permits` more (at least one), so that the word of the wall becomes
-    /// `after`.
+    /// Returns whether these thresholds hold for the epoch of `word`.
     #[inline(always)]
-    pub(super) const fn admits(self, lanes: Lanes, after: u64, class: usize, permits: u32) -> bool {
-        if lanes.exceeds(after, class, permits, self.0 & THRESHOLD) {
+    pub(super) const fn are_of_epoch(self, lanes: Lanes, word: u64) -> bool {
+        if !lanes.same_epoch(word, self.0) {
             return slow_path();
         }
-        if !lanes.same_epoch(after, self.0) {
+        true
+    }
+
+    /// Returns whether class `class` may acquire `permits` more (at least one), so that the word of the wall becomes
+    /// `after`. The thresholds must be [of the word's epoch](Self::are_of_epoch).
+    #[inline(always)]
+    pub(super) const fn admit(self, lanes: Lanes, after: u64, class: usize, permits: u32) -> bool {
+        if lanes.exceeds(after, class, permits, self.0 & THRESHOLD) {
             return slow_path();
         }
         lanes.total(after) <= self.0 >> TOTAL_SHIFT & THRESHOLD
@@ -57,7 +73,7 @@ impl Thresholds {
 }
 
 /// Keeps the conditions apart, so that the processor predicts each of them. Joined into one number, they would have to
-/// be computed before the compare-exchange could begin.
+/// be computed before the compare-exchange could begin. It also tells the compiler which way is rare.
 #[cold]
 const fn slow_path() -> bool {
     false
@@ -90,9 +106,34 @@ mod tests {
             {
                 let after = word(own, others);
                 let expected = own <= 9 && own + others <= total;
-                let admits = thresholds.admits(lanes, after, 0, 1);
+                let admits = thresholds.admit(lanes, after, 0, 1);
                 assert_eq!(admits, expected, "{own} own, {others} others");
-                assert!(!thresholds.admits(lanes, after + lanes.next_epoch(), 0, 1));
+                assert!(thresholds.are_of_epoch(lanes, after));
+                let next = after + lanes.next_epoch();
+                assert!(!thresholds.are_of_epoch(lanes, next));
+            }
+        }
+    }
+
+    /// Thresholds are stored before the epoch is stepped, so the epoch before must not use them either.
+    #[test]
+    fn unused_thresholds_match_neither_their_epoch_nor_the_one_before() {
+        for count in 1..=8 {
+            let lanes = Lanes::new(count);
+            let mut word: u64 = 0;
+            loop {
+                let next = word.wrapping_add(lanes.next_epoch());
+                let unused = Thresholds::unused(lanes, next);
+                for word in [word, next] {
+                    assert!(
+                        !unused.are_of_epoch(lanes, word),
+                        "{count} classes: {word:#x}"
+                    );
+                }
+                word = next;
+                if word == 0 {
+                    break;
+                }
             }
         }
     }
@@ -107,6 +148,6 @@ mod tests {
             capacity: u32::MAX as u64,
         };
         let thresholds = Thresholds::new(lanes, 0, &limits, Curve::NEVER, 0);
-        assert!(thresholds.admits(lanes, THRESHOLD, 0, 1));
+        assert!(thresholds.admit(lanes, THRESHOLD, 0, 1));
     }
 }

@@ -40,26 +40,54 @@ pub enum Reason {
         /// The cap of the class.
         cap: u32,
     },
-    /// Too few permits of the pool were free and not reserved for other classes, or the wall is closed.
+    /// Too few permits of the pool were free and not reserved for other classes.
     #[non_exhaustive]
     PoolFull {
         /// The permits in use by all classes.
         in_use: u32,
         /// The permits guaranteed to the other classes and not in use by them.
         reserved: u32,
-        /// The capacity. Zero if the wall is closed.
+        /// The capacity.
         capacity: u32,
     },
+    /// The request was for more permits than its class can ever hold under these rules, so it cannot be admitted later
+    /// either unless they change.
+    ///
+    /// A class with a cap of 0 is full instead.
+    #[non_exhaustive]
+    TooLarge {
+        /// The most permits that the class can ever hold.
+        reachable: u32,
+    },
+    /// The wall is [closed](crate::Floodwall::close).
+    Closed,
 }
 
 impl Reason {
-    /// Returns a short name for metrics: `shed`, `class_full` or `pool_full`.
+    /// The number of reasons.
+    pub(super) const COUNT: usize = 5;
+
+    /// Returns the number of this reason among all, in the order of their declaration.
+    #[inline(always)]
+    pub(super) const fn index(&self) -> usize {
+        match self {
+            Reason::Shed { .. } => 0,
+            Reason::ClassFull { .. } => 1,
+            Reason::PoolFull { .. } => 2,
+            Reason::TooLarge { .. } => 3,
+            Reason::Closed => 4,
+        }
+    }
+
+    /// Returns a short name for metrics: `shed`, `class_full`, `pool_full`, `too_large` or `closed`.
     #[must_use]
     pub const fn name(&self) -> &'static str {
         match self {
             Reason::Shed { .. } => "shed",
             Reason::ClassFull { .. } => "class_full",
             Reason::PoolFull { .. } => "pool_full",
+            Reason::TooLarge { .. } => "too_large",
+            Reason::Closed => "closed",
         }
     }
 }
@@ -78,7 +106,6 @@ impl fmt::Display for Reason {
             Reason::ClassFull { in_use, cap } => {
                 write!(f, "class full: {in_use} of {cap} permits in use")
             }
-            Reason::PoolFull { capacity: 0, .. } => f.write_str("closed: the capacity is 0"),
             Reason::PoolFull {
                 in_use,
                 reserved,
@@ -87,6 +114,13 @@ impl fmt::Display for Reason {
                 f,
                 "pool full: {in_use} of {capacity} permits in use, {reserved} reserved for other classes"
             ),
+            Reason::TooLarge { reachable } => {
+                write!(
+                    f,
+                    "too large: the class can hold at most {reachable} permits"
+                )
+            }
+            Reason::Closed => f.write_str("closed"),
         }
     }
 }

@@ -1,10 +1,10 @@
-//! The rules of a wall: two slots, read by admissions and by readers of the rules, written by rule updates.
+//! The rules of a wall and its mode: two slots, read by admissions and by readers of the rules, written by updates.
 //!
-//! One slot holds the rules of the current epoch, the other one those of the previous or the next epoch. The lowest
-//! bit of the epoch selects the slot. A slot is not written while its epoch is current, so what is read from it is
-//! the rules of the loaded word's epoch if that epoch is still current after the read.
+//! One slot holds the settings of the current epoch, the other one those of the previous or the next epoch. The lowest
+//! bit of the epoch selects the slot. A slot is not written while its epoch is current, so what is read from it are
+//! the settings of the loaded word's epoch if that epoch is still current after the read.
 //!
-//! A rule update runs under a lock that no admission and no reader looks at:
+//! An update runs under a lock that no admission and no reader looks at:
 //! 1. write the idle slot and the thresholds, both for the next epoch;
 //! 2. step the epoch in the word. A compare-exchange of a word of the old epoch fails from here on.
 
@@ -12,7 +12,8 @@ use crossbeam_utils::CachePadded;
 
 use super::class::{Class, MAX_CLASSES, each_class};
 use super::fast_path::Thresholds;
-use super::rules::{Rules, RulesError, Share};
+use super::mode::{ClassSet, Mode, Settings};
+use super::rules::{Rules, Share};
 use super::word::{Lanes, Limits};
 use crate::shed::curve::Curve;
 use crate::sync::lock::Lock;
@@ -22,19 +23,22 @@ pub(super) struct RuleSlots {
     slots: [CachePadded<Slot>; 2],
     /// [`Thresholds`] of each class.
     thresholds: CachePadded<[AtomicU64; MAX_CLASSES]>,
-    /// Held by a rule update.
+    /// Held by an update.
     updates: CachePadded<Lock>,
 }
 
 impl RuleSlots {
     constructor! {
         /// Creates the slots for epoch 0.
-        pub(super) const fn new<C: Class>(rules: &Rules<C>) -> Self {
+        pub(super) const fn new<C: Class>(settings: &Settings<C>) -> Self {
             RuleSlots {
                 // No word selects the second slot before an update has written it.
-                slots: [CachePadded::new(Slot::new(rules)), CachePadded::new(Slot::new(rules))],
+                slots: [
+                    CachePadded::new(Slot::new(settings)),
+                    CachePadded::new(Slot::new(settings)),
+                ],
                 thresholds: CachePadded::new(
-                    each_class!(class => AtomicU64::new(thresholds_of(rules, 0, class))),
+                    each_class!(class => AtomicU64::new(thresholds_of(settings, 0, class))),
                 ),
                 updates: CachePadded::new(Lock::new()),
             }
@@ -54,17 +58,17 @@ impl RuleSlots {
         Thresholds::from_word(self.thresholds[class].load(Ordering::Relaxed))
     }
 
-    /// Updates the rules to `edit(rules in force)`, and the epoch of `word`.
-    pub(super) fn update<C: Class>(
+    /// Updates the settings to `edit(settings in force)`, and the epoch of `word`.
+    pub(super) fn update<C: Class, E>(
         &self,
         word: &AtomicU64,
-        edit: impl FnOnce(Rules<C>) -> Result<Rules<C>, RulesError>,
-    ) -> Result<(), RulesError> {
+        edit: impl FnOnce(Settings<C>) -> Result<Settings<C>, E>,
+    ) -> Result<(), E> {
         let lanes = Rules::<C>::LANES;
         let _updating = self.updates.lock();
         // ORDERING: Relaxed: only a holder of the lock steps the epoch.
         let epoch = word.load(Ordering::Relaxed);
-        let old = self.slot(lanes, epoch).rules();
+        let old = self.slot(lanes, epoch).settings();
         let new = edit(old)?;
         if new == old {
             return Ok(());
@@ -84,15 +88,22 @@ impl RuleSlots {
 }
 
 /// Returns the [`Thresholds`] of a class in the epoch of `word`, or 0 if there is no such class.
-const fn thresholds_of<C: Class>(rules: &Rules<C>, word: u64, class: usize) -> u64 {
+const fn thresholds_of<C: Class>(settings: &Settings<C>, word: u64, class: usize) -> u64 {
     if class >= C::NAMES.len() {
         return 0;
     }
+    let lanes = Rules::<C>::LANES;
+    let Settings { rules, mode } = settings;
     let curve = rules.curves[class];
-    Thresholds::new(Rules::<C>::LANES, word, &rules.limits(), curve, class).to_word()
+    let thresholds = if mode.concerns(class, curve) {
+        Thresholds::unused(lanes, word)
+    } else {
+        Thresholds::new(lanes, word, &rules.limits(), curve, class)
+    };
+    thresholds.to_word()
 }
 
-/// The rules of one epoch: what an admission needs, and the shares as configured.
+/// The settings of one epoch: what an admission needs, and the shares as configured.
 ///
 /// The caps that an admission needs are cut to the capacity, so the configured shares cannot be read back from them.
 pub(super) struct Slot {
@@ -109,9 +120,19 @@ pub(super) struct Slot {
     /// | 32..64 | guarantee |
     /// | 0..32  | cap       |
     shares: [AtomicU64; MAX_CLASSES],
+    /// The mode, but for the pressure.
+    ///
+    /// | bits | meaning            |
+    /// |------|--------------------|
+    /// | 8    | the wall is closed |
+    /// | 0..8 | classes in dry run |
+    mode: AtomicU64,
+    /// The bits of an `f64`.
+    pressure: AtomicU64,
 }
 
 const GUARANTEE_SHIFT: u32 = 32;
+const CLOSED: u64 = 1 << MAX_CLASSES;
 
 const fn share_to_word(share: Share) -> u64 {
     (share.guarantee() as u64) << GUARANTEE_SHIFT | share.cap() as u64
@@ -121,9 +142,15 @@ const fn share_from_word(word: u64) -> Share {
     Share::between((word >> GUARANTEE_SHIFT) as u32, word as u32)
 }
 
+const fn mode_to_word(mode: Mode) -> u64 {
+    let closed = if mode.closed { CLOSED } else { 0 };
+    closed | mode.dry_run.0 as u64
+}
+
 impl Slot {
     constructor! {
-        const fn new<C: Class>(rules: &Rules<C>) -> Self {
+        const fn new<C: Class>(settings: &Settings<C>) -> Self {
+            let Settings { rules, mode } = settings;
             let limits = rules.limits();
             Slot {
                 guarantees: AtomicU64::new(limits.guarantees),
@@ -131,14 +158,17 @@ impl Slot {
                 capacity: AtomicU64::new(limits.capacity),
                 curves: each_class!(class => AtomicU64::new(rules.curves[class].to_word())),
                 shares: each_class!(class => AtomicU64::new(share_to_word(rules.shares[class]))),
+                mode: AtomicU64::new(mode_to_word(*mode)),
+                pressure: AtomicU64::new(mode.pressure.to_bits()),
             }
         }
     }
 
-    fn write<C: Class>(&self, rules: &Rules<C>) {
+    fn write<C: Class>(&self, settings: &Settings<C>) {
+        let Settings { rules, mode } = settings;
         let limits = rules.limits();
-        // ORDERING: Release: pairs with the Acquire in `limits`, `curve` and `share`; required because a thread that
-        // reads a value of a later epoch must find a later epoch in the word when it loads or exchanges the word again.
+        // ORDERING: Release: pairs with the Acquire in the functions that read; required because a thread that reads a
+        // value of a later epoch must find a later epoch in the word when it loads or exchanges the word again.
         self.guarantees.store(limits.guarantees, Ordering::Release);
         self.caps.store(limits.caps, Ordering::Release);
         self.capacity.store(limits.capacity, Ordering::Release);
@@ -149,6 +179,10 @@ impl Slot {
             self.curves[class].store(curve, Ordering::Release);
             self.shares[class].store(share, Ordering::Release);
         }
+        // ORDERING: Release: as above.
+        self.mode.store(mode_to_word(*mode), Ordering::Release);
+        self.pressure
+            .store(mode.pressure.to_bits(), Ordering::Release);
     }
 
     #[inline(always)]
@@ -172,13 +206,27 @@ impl Slot {
         share_from_word(self.shares[class].load(Ordering::Acquire))
     }
 
-    /// Returns the rules as configured.
-    pub(super) fn rules<C: Class>(&self) -> Rules<C> {
+    pub(super) fn mode(&self) -> Mode {
+        // ORDERING: Acquire: pairs with the Release in `write`; required for the reason given there.
+        let word = self.mode.load(Ordering::Acquire);
+        let pressure = self.pressure.load(Ordering::Acquire);
+        Mode {
+            closed: word & CLOSED != 0,
+            pressure: f64::from_bits(pressure),
+            dry_run: ClassSet(word as u8),
+        }
+    }
+
+    /// Returns the rules as configured, and the mode.
+    pub(super) fn settings<C: Class>(&self) -> Settings<C> {
         let mut rules = Rules::empty(self.limits().capacity as u32);
         for class in 0..C::NAMES.len() {
             rules.shares[class] = self.share(class);
             rules.curves[class] = self.curve(class);
         }
-        rules
+        Settings {
+            rules,
+            mode: self.mode(),
+        }
     }
 }

@@ -49,8 +49,8 @@ impl Share {
         Share { guarantee, cap }
     }
 
-    /// Returns the permits that the class can always acquire. Exceptions: the wall is closed, or a lowered limit still
-    /// drains.
+    /// Returns the permits that the class can always acquire. Exceptions: the wall is closed, another class is in dry
+    /// run (or was), or a lowered limit still drains.
     #[must_use]
     pub const fn guarantee(self) -> u32 {
         self.guarantee
@@ -79,7 +79,6 @@ impl fmt::Debug for Share {
 }
 
 /// The rule of one class: a [`Share`], and a [`Curve`] for requests that borrow beyond the guarantee.
-#[derive(Clone, Copy, Debug)]
 pub struct Rule<C> {
     class: usize,
     share: Share,
@@ -101,12 +100,43 @@ impl<C: Class> Rule<C> {
         }
     }
 
+    /// Replaces the share and keeps the curve.
+    #[must_use]
+    pub const fn share(self, share: Share) -> Rule<C> {
+        Rule { share, ..self }
+    }
+
     /// Sets the curve that sheds requests beyond the guarantee.
     ///
     /// Requests within the guarantee are never shed. Use a guarantee of 0 for a class that may be shed entirely.
     #[must_use]
     pub const fn shed(self, curve: Curve) -> Rule<C> {
         Rule { curve, ..self }
+    }
+}
+
+// Not derived: derives would require the same traits of `C`.
+impl<C> Clone for Rule<C> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<C> Copy for Rule<C> {}
+
+impl<C> PartialEq for Rule<C> {
+    fn eq(&self, other: &Self) -> bool {
+        (self.class, self.share, self.curve) == (other.class, other.share, other.curve)
+    }
+}
+
+impl<C> fmt::Debug for Rule<C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Rule")
+            .field("class", &self.class)
+            .field("share", &self.share)
+            .field("curve", &self.curve)
+            .finish()
     }
 }
 
@@ -141,12 +171,19 @@ pub struct Rules<C> {
 }
 
 impl<C: Class> Rules<C> {
-    const COUNT: usize = C::NAMES.len();
+    const COUNT: usize = {
+        let (names, all) = (C::NAMES.len(), C::ALL.len());
+        if names != all {
+            let text = ConstStr::new()
+                .int(names as u64)
+                .str(" classes in `NAMES`, but ");
+            panic!("{}", text.int(all as u64).str(" in `ALL`").as_str());
+        }
+        names
+    };
     pub(super) const LANES: Lanes = Lanes::new(Self::COUNT);
 
     /// Creates rules from a capacity and one rule for each class, in any order.
-    ///
-    /// A capacity of 0 is valid: it closes the wall, and guarantees are void.
     ///
     /// # Panics
     /// If [`try_new`](Self::try_new) returns an error, with the same text; in a constant or a `static`, at compile
@@ -201,17 +238,87 @@ impl<C: Class> Rules<C> {
     /// Returns these rules with another capacity.
     ///
     /// # Errors
-    /// [`RulesError::GuaranteesOverCapacity`], or [`RulesError::CapTooLarge`] if a class could then hold more permits
-    /// than a wall can count.
+    /// [`RulesError::ZeroCapacity`]; [`RulesError::GuaranteesOverCapacity`]; [`RulesError::UnreachableCap`] if a class
+    /// could then hold no permit; [`RulesError::CapTooLarge`] if it could hold more permits than a wall can count.
     pub const fn with_capacity(mut self, capacity: u32) -> Result<Rules<C>, RulesError> {
         self.capacity = capacity;
         self.validate()
+    }
+
+    /// Returns these rules for a pool of another size: each guarantee and each cap in the same proportion to the
+    /// capacity, rounded down, but at least 1 if it was. Shares without a cap stay so, and the curves stay as they are.
+    ///
+    /// Scale the rules as configured, not the result of another scaling: roundings add up.
+    ///
+    /// # Errors
+    /// As [`with_capacity`](Self::with_capacity). A small pool may be too small for guarantees of at least 1.
+    ///
+    /// # Examples
+    /// ```
+    /// # use floodwall::{Rules, Share, classes};
+    /// # classes! { enum Kind { Message, Health } }
+    /// let rules = Rules::new(100, &[
+    ///     Kind::Message.rule(Share::at_least(80)),
+    ///     Kind::Health.rule(Share::exactly(2)),
+    /// ]);
+    /// let half = rules.scaled_to(50)?;
+    /// assert_eq!(half.share(Kind::Message), Share::at_least(40));
+    /// assert_eq!(rules.scaled_to(10)?.share(Kind::Health), Share::exactly(1));
+    /// # Ok::<(), floodwall::RulesError>(())
+    /// ```
+    pub const fn scaled_to(mut self, capacity: u32) -> Result<Rules<C>, RulesError> {
+        let mut class = 0;
+        while class < Self::COUNT {
+            let Share { guarantee, cap } = self.shares[class];
+            self.shares[class] = Share {
+                guarantee: self.scaled(guarantee, capacity),
+                cap: self.scaled(cap, capacity),
+            };
+            class += 1;
+        }
+        self.with_capacity(capacity)
+    }
+
+    /// Returns permits in the same proportion to another capacity.
+    const fn scaled(&self, permits: u32, capacity: u32) -> u32 {
+        // A cap of `u32::MAX` is no cap, and a scaled one must not become one.
+        const MAX: u64 = u32::MAX as u64 - 1;
+        if permits == 0 || permits == u32::MAX {
+            return permits;
+        }
+        match permits as u64 * capacity as u64 / self.capacity as u64 {
+            0 => 1,
+            scaled @ 1..=MAX => scaled as u32,
+            _ => MAX as u32,
+        }
     }
 
     /// Returns the permits of the whole pool.
     #[must_use]
     pub const fn capacity(&self) -> u32 {
         self.capacity
+    }
+
+    /// Returns the rule of a class, to be changed in part.
+    ///
+    /// # Panics
+    /// If the class's index is out of range.
+    ///
+    /// # Examples
+    /// ```
+    /// # use floodwall::{Curve, Rules, Share, classes};
+    /// # classes! { enum Kind { Login } }
+    /// let shed = Curve::linear(0.6, 0.8);
+    /// let rules = Rules::new(100, &[Kind::Login.rule(Share::at_most(50)).shed(shed)]);
+    /// let fewer = rules.with(&[rules.rule(Kind::Login).share(Share::at_most(6))])?;
+    /// assert_eq!(fewer.curve(Kind::Login), shed);
+    /// # Ok::<(), floodwall::RulesError>(())
+    /// ```
+    #[must_use]
+    #[track_caller]
+    pub fn rule(&self, class: C) -> Rule<C> {
+        let class = index_of(class);
+        Rule::for_index(class, self.shares[class]).shed(self.curves[class])
     }
 
     /// Returns the share of a class.
@@ -282,7 +389,7 @@ impl<C: Class> Rules<C> {
             capacity: self.capacity as u64,
         };
         let mut class = 0;
-        while class < Self::COUNT && self.capacity > 0 {
+        while class < Self::COUNT {
             let guarantee = self.shares[class].guarantee();
             limits.guarantees |= Self::LANES.put(guarantee as u64, class);
             limits.caps |= Self::LANES.put(self.effective_cap(class) as u64, class);
@@ -304,6 +411,9 @@ impl<C: Class> Rules<C> {
     /// Returns the rules themselves if they are consistent.
     pub(super) const fn validate(self) -> Result<Rules<C>, RulesError> {
         let lanes = Self::LANES;
+        if self.capacity == 0 {
+            return Err(RulesError::ZeroCapacity);
+        }
         let mut guarantees: u64 = 0;
         let mut i = 0;
         while i < Self::COUNT {
@@ -329,11 +439,23 @@ impl<C: Class> Rules<C> {
                 });
             }
             guarantees += guarantee as u64;
-            if guarantees > self.capacity as u64 && self.capacity > 0 {
+            if guarantees > self.capacity as u64 {
                 return Err(RulesError::GuaranteesOverCapacity {
                     class,
                     guarantee,
                     guarantees,
+                    capacity: self.capacity,
+                });
+            }
+            i += 1;
+        }
+        let mut i = 0;
+        while i < Self::COUNT {
+            let Share { guarantee, cap } = self.shares[i];
+            if cap > 0 && guarantee == 0 && guarantees == self.capacity as u64 {
+                return Err(RulesError::UnreachableCap {
+                    class: C::NAMES[i],
+                    cap,
                     capacity: self.capacity,
                 });
             }
@@ -409,6 +531,8 @@ pub enum RulesError {
         /// The number of classes.
         count: usize,
     },
+    /// The capacity is 0. To reject every request, [close](crate::Floodwall::close) the wall.
+    ZeroCapacity,
     /// Two classes have the same name, so files and metrics could not tell them apart.
     DuplicateName {
         /// The name.
@@ -451,6 +575,16 @@ pub enum RulesError {
         /// The capacity.
         capacity: u32,
     },
+    /// A class has a cap above 0 but could never hold a permit, because the guarantees of the other classes take the
+    /// whole capacity.
+    UnreachableCap {
+        /// The name of the class.
+        class: &'static str,
+        /// The cap of the class as configured.
+        cap: u32,
+        /// The capacity, and the sum of the guarantees.
+        capacity: u32,
+    },
     /// A class could hold more permits than its part of the word can count.
     CapTooLarge {
         /// The name of the class.
@@ -476,6 +610,9 @@ impl RulesError {
             RulesError::DuplicateName { class } => {
                 text_for(class).str("two classes have this name")
             }
+            RulesError::ZeroCapacity => ConstStr::new().str(
+                "the capacity is 0: to reject every request, call `close` on the wall instead",
+            ),
             RulesError::UnknownClass { index, count } => ConstStr::new()
                 .str("a rule for class index ")
                 .int(index as u64)
@@ -505,6 +642,24 @@ impl RulesError {
                 .int(guarantees)
                 .str(" in all, more than the capacity of ")
                 .int(capacity as u64),
+            RulesError::UnreachableCap {
+                class,
+                cap,
+                capacity,
+            } => {
+                let text = text_for(class);
+                let text = if cap == u32::MAX {
+                    text.str("it has no cap")
+                } else {
+                    text.str("its cap is ").int(cap as u64)
+                };
+                text.str(
+                    ", but it can never hold a permit: the guarantees of the other classes take the whole \
+                     capacity of ",
+                )
+                .int(capacity as u64)
+                .str("; give it a cap of 0, or lower a guarantee")
+            }
             RulesError::CapTooLarge {
                 class,
                 cap,

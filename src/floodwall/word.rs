@@ -5,6 +5,8 @@
 //! ```
 //! Guarantees and caps are kept in words with the same lanes.
 
+use crate::permit::word::Layout;
+
 /// Leaves at least 8 bits for the epoch.
 const ALL_LANES_BITS: u32 = 56;
 pub(super) const MAX_LANE_BITS: u32 = 24;
@@ -28,7 +30,7 @@ pub(super) struct Lanes {
 /// The rules of one epoch that a word is judged by, without the curves.
 #[derive(Clone, Copy)]
 pub(super) struct Limits {
-    /// The guarantee of each class, in its lane. Zero while the wall is closed.
+    /// The guarantee of each class, in its lane.
     pub(super) guarantees: u64,
     /// The cap of each class, in its lane, never above the capacity.
     pub(super) caps: u64,
@@ -63,6 +65,10 @@ impl Lanes {
             even: every_other_lane(count.div_ceil(2), bits),
             odd: every_other_lane(count / 2, bits),
         }
+    }
+
+    pub(super) const fn layout(self) -> Layout {
+        Layout::Lanes { bits: self.bits }
     }
 
     /// Returns the largest number of permits that a lane can count.
@@ -161,6 +167,22 @@ impl Lanes {
         self.committed(word, limits.guarantees - own) - self.total(word)
     }
 
+    /// Returns the most permits that class `class` can ever hold: its cap, or the permits that are not guaranteed to
+    /// other classes.
+    #[inline(always)]
+    pub(super) const fn reachable(self, limits: &Limits, class: usize) -> u64 {
+        let guaranteed_to_others =
+            self.total(limits.guarantees) - self.get(limits.guarantees, class);
+        // The capacity and the guarantees can be of different epochs. Then the result is not used: see the second look.
+        let not_guaranteed = limits.capacity.wrapping_sub(guaranteed_to_others);
+        let cap = self.get(limits.caps, class);
+        if cap < not_guaranteed {
+            cap
+        } else {
+            not_guaranteed
+        }
+    }
+
     /// Returns the word with `permits` more in the lane of class `class`. All decisions are made about this word, so it
     /// is ready when the compare-exchange begins.
     ///
@@ -189,12 +211,12 @@ impl Lanes {
         class: usize,
         permits: u32,
     ) -> Verdict {
-        if permits == 0 && limits.capacity > 0 {
+        if permits == 0 {
             return Verdict::Guaranteed;
         }
         let cap = self.get(limits.caps, class);
-        if permits == 0 || self.exceeds(after, class, permits, cap) {
-            // If the cap is the whole capacity, the pool is the limit; a closed wall's cap and capacity are both 0.
+        if self.exceeds(after, class, permits, cap) {
+            // If the cap is the whole capacity, the pool is the limit.
             return if cap < limits.capacity {
                 Verdict::ClassFull
             } else {

@@ -8,7 +8,7 @@ use crossbeam_utils::CachePadded;
 use crate::bulkhead::Bulkhead;
 use crate::permit::Permit;
 use crate::shed::utilization::Utilization;
-use crate::sync::{AtomicU64, Backoff, Ordering, constructor};
+use crate::sync::{AtomicU32, AtomicU64, Backoff, Ordering, constructor};
 
 /// A [`Gauge`](crate::Gauge) for registered workers: each worker counts in a slot of its own, on its own cache line and
 /// without a read-modify-write. A reader adds the slots up.
@@ -32,7 +32,7 @@ use crate::sync::{AtomicU64, Backoff, Ordering, constructor};
 pub struct WorkerGauge<const WORKERS: usize> {
     slots: [CachePadded<WorkerSlot>; WORKERS],
     registered: Bulkhead,
-    capacity: u32,
+    capacity: AtomicU32,
 }
 
 /// The slot of one worker. Only the worker writes it while it is registered.
@@ -53,7 +53,7 @@ impl<const WORKERS: usize> WorkerGauge<WORKERS> {
             WorkerGauge {
                 slots: slots(),
                 registered: Bulkhead::new(WORKERS as u32),
-                capacity,
+                capacity: AtomicU32::new(capacity),
             }
         }
     }
@@ -109,7 +109,14 @@ impl<const WORKERS: usize> WorkerGauge<WORKERS> {
     /// Returns the capacity that utilization is measured against.
     #[must_use]
     pub fn capacity(&self) -> u32 {
-        self.capacity
+        // ORDERING: Relaxed: the number publishes nothing else.
+        self.capacity.load(Ordering::Relaxed)
+    }
+
+    /// Changes the capacity. The registered workers stay, and the number of slots too.
+    pub fn set_capacity(&self, capacity: u32) {
+        // ORDERING: Relaxed: as in `capacity`.
+        self.capacity.store(capacity, Ordering::Relaxed);
     }
 
     /// Returns active / capacity: above 1 if more workers are active than the capacity, or were active one after another
@@ -119,7 +126,7 @@ impl<const WORKERS: usize> WorkerGauge<WORKERS> {
     /// Wait-free, as [`active`](Self::active).
     #[must_use]
     pub fn utilization(&self) -> f64 {
-        Utilization::new(self.active().into(), self.capacity.into()).value()
+        Utilization::new(self.active().into(), self.capacity().into()).value()
     }
 }
 
@@ -127,7 +134,7 @@ impl<const WORKERS: usize> fmt::Debug for WorkerGauge<WORKERS> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("WorkerGauge")
             .field("active", &self.active())
-            .field("capacity", &self.capacity)
+            .field("capacity", &self.capacity())
             .finish()
     }
 }

@@ -11,6 +11,10 @@ pub(crate) struct Utilization {
 }
 
 impl Utilization {
+    /// The highest number that [`from_f64`](Self::from_f64) converts; higher ones read as this. Every curve is constant
+    /// above its `hi`, which is below 2.
+    pub(crate) const MAX: f64 = 1e3;
+
     #[inline]
     pub(crate) const fn new(in_use: u64, capacity: u64) -> Self {
         Utilization { in_use, capacity }
@@ -29,8 +33,12 @@ impl Utilization {
     /// Converts a number, rounded to 1/65,536 of a unit. NaN and negative numbers read as 0.
     pub(crate) const fn from_f64(utilization: f64) -> Self {
         const ONE: u64 = UNITS << 16;
-        // Every curve is constant above its `hi`, which is below 2. The limit keeps the products in range.
-        let utilization = if utilization > 1e3 { 1e3 } else { utilization };
+        // Keeps the products of curves in range.
+        let utilization = if utilization > Self::MAX {
+            Self::MAX
+        } else {
+            utilization
+        };
         // The cast converts NaN and negative numbers to 0.
         Utilization::new((utilization * ONE as f64 + 0.5) as u64, ONE)
     }

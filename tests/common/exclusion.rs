@@ -36,7 +36,7 @@ impl PlainCounter {
 
 const THREADS: u32 = 4;
 const VISITS: u32 = 50_000;
-const LIMIT_CHANGES: u32 = 2_000;
+const CLOSINGS: u32 = 2_000;
 /// How often `assert_guard_publishes` and tests like it enter.
 pub const ENTRIES: u32 = 200;
 
@@ -84,13 +84,14 @@ pub fn assert_excludes<P>(enter: impl Fn(u32) -> Option<P> + Sync) {
     assert_eq!(count.into_inner(), visits.into_inner());
 }
 
-/// Checks that a thread which has set the limit to 0 and observed `in_use() == 0` is alone.
+/// Checks that a thread which has called `close` and observed `in_use() == 0` is alone.
 ///
-/// One thread sets the limit to 0, waits until no permit is in use, counts, sets the limit to 1, and
-/// waits for a visit. Two threads count under the permit.
+/// One thread closes, waits until no permit is in use, counts, opens, and waits for a visit. Two threads
+/// count under the permit.
 pub fn assert_drains<P>(
     enter: impl Fn() -> Option<P> + Sync,
-    set_limit: impl Fn(u32),
+    close: impl Fn(),
+    open: impl Fn(),
     in_use: impl Fn() -> u32,
 ) {
     let (count, visits) = (PlainCounter::new(), AtomicU32::new(0));
@@ -98,18 +99,18 @@ pub fn assert_drains<P>(
     let work = || visit_until(|| is_done.load(Ordering::Relaxed), &enter, &count, &visits);
     thread::scope(|scope| {
         let threads = vec![scope.spawn(work), scope.spawn(work)];
-        for _ in 0..LIMIT_CHANGES {
-            set_limit(0);
+        for _ in 0..CLOSINGS {
+            close();
             yield_while(|| in_use() > 0);
             count.add_one();
             let before = visits.load(Ordering::Relaxed);
-            set_limit(1);
+            open();
             yield_while(|| visits.load(Ordering::Relaxed) == before);
         }
         is_done.store(true, Ordering::Relaxed);
         join(threads);
     });
-    assert_eq!(count.into_inner(), LIMIT_CHANGES + visits.into_inner());
+    assert_eq!(count.into_inner(), CLOSINGS + visits.into_inner());
 }
 
 /// Checks that work under a guard happens before `active() == 0` is observed.

@@ -24,6 +24,15 @@ const LETTERS: &[&str] = &["a", "b", "c", "d", "e", "f", "g", "h", "i"];
 
 impl<const COUNT: usize> Class for NthClass<COUNT> {
     const NAMES: &'static [&'static str] = LETTERS.split_at(COUNT).0;
+    const ALL: &'static [Self] = &{
+        let mut all = [NthClass(0); COUNT];
+        let mut class = 0;
+        while class < COUNT {
+            all[class] = NthClass(class);
+            class += 1;
+        }
+        all
+    };
 
     fn index(self) -> usize {
         self.0

@@ -43,6 +43,43 @@ fn rejection_names_class_and_reason() {
 }
 
 #[test]
+fn request_that_can_never_fit_is_told_apart_from_busy() {
+    let wall = Floodwall::from_rules(RULES);
+    let rejection = wall.admit_with(Kind::Login, permits(51)).unwrap_err();
+    assert_eq!(rejection.reason.name(), "too_large");
+    assert_eq!(
+        rejection.to_string(),
+        "background login: too large: the class can hold at most 50 permits, 51 requested"
+    );
+    // The cap of `Message` is 100, but 20 permits are guaranteed to the other class.
+    let rejection = wall.admit_with(Kind::Message, permits(81)).unwrap_err();
+    assert!(matches!(
+        rejection.reason,
+        Reason::TooLarge { reachable: 80, .. }
+    ));
+    let _busy = wall.admit_with(Kind::Message, permits(80)).unwrap();
+    let rejection = wall.admit_with(Kind::Message, permits(80)).unwrap_err();
+    assert_eq!(rejection.reason.name(), "pool_full");
+    let snapshot = wall.snapshot();
+    assert_eq!(
+        (
+            snapshot[Kind::Login].too_large,
+            snapshot[Kind::Message].too_large
+        ),
+        (1, 1)
+    );
+    // A class with a cap of 0 is full.
+    wall.update_rules(&[Kind::Login.rule(Share::at_most(0))])
+        .unwrap();
+    for requested in [1, 2] {
+        let rejection = wall
+            .admit_with(Kind::Login, permits(requested))
+            .unwrap_err();
+        assert_eq!(rejection.reason.name(), "class_full");
+    }
+}
+
+#[test]
 fn cap_above_capacity_is_limited_to_capacity() {
     let wall = Floodwall::new(10, &equal_rules::<1>(Share::at_most(11)));
     let _all = wall.admit_with(NthClass(0), permits(10)).unwrap();

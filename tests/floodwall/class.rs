@@ -44,6 +44,7 @@ struct Alternating;
 
 impl Class for Alternating {
     const NAMES: &'static [&'static str] = &["even", "odd"];
+    const ALL: &'static [Self] = &[Alternating; 2];
 
     fn index(self) -> usize {
         INDEX_CALLS.set(INDEX_CALLS.get() + 1);
@@ -106,6 +107,7 @@ fn panicking_class_index_changes_nothing() {
     struct Panicking(bool);
     impl Class for Panicking {
         const NAMES: &'static [&'static str] = &["panicking"];
+        const ALL: &'static [Panicking] = &[Panicking(false)];
         fn index(self) -> usize {
             assert!(!self.0, "the index panicked");
             0

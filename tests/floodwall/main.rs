@@ -8,6 +8,7 @@ mod admission;
 mod class;
 mod draws;
 mod limits;
+mod mode;
 mod rule_updates;
 mod snapshot;
 mod threads;

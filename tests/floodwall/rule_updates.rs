@@ -1,8 +1,8 @@
-//! Rule updates, also those that close a wall, drain it, or fail.
+//! Rule updates, also those that drain a wall, or fail.
 
-use floodwall::{Class, Floodwall, Reason, RulesError, Share};
+use floodwall::{Curve, Floodwall, Reason, Rules, RulesError, Share};
 
-use crate::common::{LANE_MAX, NthClass, equal_rules, permits};
+use crate::common::{LANE_MAX, NthClass, equal_rules};
 use crate::{Kind, RULES, assert_changes_nothing};
 
 #[test]
@@ -39,48 +39,74 @@ fn failed_rule_update_changes_nothing() {
     assert!(RULES.with(&[larger, smaller]).is_ok());
 }
 
+/// Two operators that start from the same rules do not overwrite each other.
 #[test]
-fn zero_capacity_closes_a_wall() {
+fn rules_are_replaced_only_if_they_are_as_expected() {
     let wall = Floodwall::from_rules(RULES);
-    let permit = wall.admit(Kind::Message).unwrap();
-    wall.set_capacity(0).unwrap();
-    assert_eq!((wall.capacity(), wall.utilization()), (0, 1.0));
-    for requested in [0, 1, 20, u32::MAX] {
-        for kind in [Kind::Message, Kind::Login] {
-            let rejection = wall.admit_with(kind, permits(requested)).unwrap_err();
-            assert!(matches!(
-                rejection.reason,
-                Reason::PoolFull {
-                    in_use: 1,
-                    reserved: 0,
-                    capacity: 0,
-                    ..
-                }
-            ));
-            let text = format!("{}: closed: the capacity is 0", Kind::NAMES[kind.index()]);
-            assert!(rejection.to_string().starts_with(&text));
-            assert_eq!(rejection.requested, requested);
-        }
-    }
-    let snapshot = wall.snapshot();
-    let shares = snapshot.classes().iter().map(|c| (c.guarantee, c.cap));
-    assert!(shares.eq([(0, 0); 2]));
-    // The configured shares are kept, and apply again with the capacity.
-    assert_eq!(wall.rules(), RULES.with_capacity(0).unwrap());
-    drop(permit);
-    assert_eq!(wall.in_use(Kind::Message), 0);
-    wall.set_capacity(100).unwrap();
-    assert_eq!(wall.rules(), RULES);
-    assert!(wall.admit_with(Kind::Message, permits(50)).is_ok());
+    let read = wall.rules();
+    let larger = read.with_capacity(200).unwrap();
+    assert_eq!(wall.set_rules_if(&read, larger), Ok(()));
+    assert_eq!(wall.rules(), larger);
+    assert_changes_nothing(&wall, || {
+        assert_eq!(wall.set_rules_if(&read, RULES), Err(larger));
+    });
 }
 
 #[test]
-fn closed_wall_accepts_guarantees_above_capacity() {
-    let wall = Floodwall::new(0, &equal_rules::<2>(Share::exactly(50)));
-    assert!(wall.admit(NthClass(0)).is_err());
-    assert_changes_nothing(&wall, || assert!(wall.set_capacity(99).is_err()));
-    wall.set_capacity(100).unwrap();
-    assert!(wall.admit_with(NthClass(0), permits(50)).is_ok());
+fn scaled_rules_keep_their_proportions() {
+    let rules = Rules::new(
+        100,
+        &[
+            Kind::Message.rule(Share::between(60, 90)),
+            Kind::Login
+                .rule(Share::exactly(2))
+                .shed(Curve::linear(0.6, 0.8)),
+        ],
+    );
+    for (capacity, message, login) in [
+        (100, Share::between(60, 90), Share::exactly(2)),
+        (50, Share::between(30, 45), Share::exactly(1)),
+        // Rounded down, but not from above 0 to 0.
+        (11, Share::between(6, 9), Share::exactly(1)),
+        (1_000, Share::between(600, 900), Share::exactly(20)),
+    ] {
+        let scaled = rules.scaled_to(capacity).unwrap();
+        assert_eq!(scaled.capacity(), capacity);
+        assert_eq!(scaled.share(Kind::Message), message);
+        assert_eq!(scaled.share(Kind::Login), login);
+        assert_eq!(scaled.curve(Kind::Login), rules.curve(Kind::Login));
+    }
+    assert_eq!(rules.scaled_to(0), Err(RulesError::ZeroCapacity));
+    let no_cap = RULES.scaled_to(1_000).unwrap();
+    assert_eq!(no_cap.share(Kind::Message), Share::at_least(500));
+    let one_each = [Kind::Message, Kind::Login].map(|kind| kind.rule(Share::exactly(1)));
+    let all_guaranteed = Rules::new(2, &one_each);
+    assert!(matches!(
+        all_guaranteed.scaled_to(1),
+        Err(RulesError::GuaranteesOverCapacity {
+            guarantees: 2,
+            capacity: 1,
+            ..
+        })
+    ));
+}
+
+/// `u32::MAX` means that there is no cap, so a scaled cap must not become one.
+#[test]
+fn scaled_cap_stays_a_cap() {
+    let rules = Rules::new(1, &equal_rules::<1>(Share::at_most(u32::MAX - 1)));
+    let scaled = rules.scaled_to(100).unwrap();
+    assert_eq!(scaled.share(NthClass(0)), Share::at_most(u32::MAX - 1));
+}
+
+/// `update_rules` with a new rule would drop the curve.
+#[test]
+fn rule_of_a_class_is_changed_in_part() {
+    let wall = Floodwall::from_rules(RULES);
+    let fewer = wall.rules().rule(Kind::Login).share(Share::at_most(6));
+    wall.update_rules(&[fewer]).unwrap();
+    assert_eq!(wall.rules().share(Kind::Login), Share::at_most(6));
+    assert_eq!(wall.rules().curve(Kind::Login), RULES.curve(Kind::Login));
 }
 
 #[test]

@@ -1,9 +1,9 @@
-//! Snapshots: their peaks, and their debug output.
+//! Snapshots: by class, peaks, differences, and their debug output.
 
-use floodwall::{Floodwall, Rules, Share, Snapshot};
+use floodwall::{Class, Floodwall, Rule, Rules, Share, Snapshot};
 
 use crate::Kind;
-use crate::common::permits;
+use crate::common::{NthClass, permits};
 
 const RULES: Rules<Kind> = Rules::new(
     10,
@@ -16,7 +16,7 @@ const RULES: Rules<Kind> = Rules::new(
 #[test]
 fn class_peak_is_the_maximum_since_it_was_taken() {
     let wall = Floodwall::from_rules(RULES);
-    let peaks = |snapshot: Snapshot| [0, 1].map(|class| snapshot.classes()[class].peak);
+    let peaks = |snapshot: Snapshot<Kind>| [0, 1].map(|class| snapshot.classes()[class].peak);
     let admit = |count| wall.admit_with(Kind::Login, permits(count)).unwrap();
 
     let long = admit(2);
@@ -32,13 +32,123 @@ fn class_peak_is_the_maximum_since_it_was_taken() {
 }
 
 #[test]
+fn snapshot_is_indexed_and_iterated_by_class() {
+    let wall = Floodwall::from_rules(RULES);
+    let _permits = wall.admit_with(Kind::Login, permits(3)).unwrap();
+    let _message = wall.admit(Kind::Message).unwrap();
+    let snapshot = wall.snapshot();
+    assert_eq!(
+        (snapshot[Kind::Login].in_use, snapshot[Kind::Message].in_use),
+        (3, 1)
+    );
+    assert_eq!(snapshot.in_use(), 4);
+    let pairs = snapshot
+        .iter()
+        .map(|(kind, class)| (kind, class.name, class.in_use));
+    let expected = [
+        (Kind::Message, "Message", 1),
+        (Kind::Login, "background login", 3),
+    ];
+    assert!(pairs.eq(expected));
+}
+
+/// A class is found by its index, wherever it is in `Class::ALL`.
+#[test]
+fn iterator_pairs_each_class_with_its_own_snapshot() {
+    #[derive(Clone, Copy, Debug, PartialEq)]
+    struct Tier(usize);
+
+    impl Class for Tier {
+        const NAMES: &'static [&'static str] = &["basic", "premium"];
+        const ALL: &'static [Tier] = &[Tier(1), Tier(0)];
+
+        fn index(self) -> usize {
+            self.0
+        }
+    }
+
+    let rules = [0, 1].map(|tier| Rule::for_index(tier, Share::at_most(2)));
+    let snapshot = Floodwall::<Tier>::new(4, &rules).snapshot();
+    let names: Vec<_> = snapshot
+        .iter()
+        .map(|(tier, class)| (tier, class.name))
+        .collect();
+    assert_eq!(names, [(Tier(1), "premium"), (Tier(0), "basic")]);
+}
+
+/// The cap of a class is not always reachable, because of the guarantees of others.
+#[test]
+fn snapshot_shows_what_a_class_can_reach() {
+    let wall = Floodwall::<NthClass<3>>::new(
+        100,
+        &[
+            Rule::for_index(0, Share::at_least(50)),
+            Rule::for_index(1, Share::exactly(30)),
+            Rule::for_index(2, Share::at_most(80)),
+        ],
+    );
+    let reachable = |snapshot: &Snapshot<_>| {
+        [0, 1, 2].map(|class| {
+            (
+                snapshot.classes()[class].cap,
+                snapshot.classes()[class].reachable,
+            )
+        })
+    };
+    let snapshot = wall.snapshot();
+    assert_eq!(reachable(&snapshot), [(100, 70), (30, 30), (80, 20)]);
+    let _reached = wall.admit_with(NthClass(2), permits(20)).unwrap();
+    assert!(wall.admit(NthClass(2)).is_err());
+    // It does not depend on what is in use.
+    assert_eq!(reachable(&wall.snapshot()), reachable(&snapshot));
+    assert_eq!(wall.snapshot()[NthClass(2)].peak, 20);
+}
+
+#[test]
+fn snapshots_subtract_for_rates() {
+    let wall = Floodwall::from_rules(RULES);
+    let options = permits(7);
+    for round in [1, 2] {
+        let earlier = wall.snapshot();
+        for _ in 0..round {
+            drop(wall.admit(Kind::Message).unwrap());
+            assert!(wall.admit_with(Kind::Login, options).is_err());
+        }
+        wall.close();
+        assert!(wall.admit(Kind::Login).is_err());
+        wall.open();
+        wall.set_dry_run(&[Kind::Login]);
+        drop(wall.admit_with(Kind::Login, options).unwrap());
+        wall.set_dry_run(&[]);
+        let later = wall.snapshot();
+        let rates = later.since(&earlier);
+        let (message, login) = (&rates[Kind::Message], &rates[Kind::Login]);
+        assert_eq!((message.admitted, message.rejected()), (round, 0));
+        assert_eq!(
+            (login.admitted, login.too_large, login.closed),
+            (1, round, 1)
+        );
+        assert_eq!(
+            (login.would_reject.too_large, login.would_reject.total()),
+            (1, 1)
+        );
+        assert_eq!((login.rejected(), rates.rejected()), (round + 1, round + 1));
+        // Everything else is that of the later one.
+        assert_eq!(rates.capacity, later.capacity);
+        assert_eq!(message.peak, later[Kind::Message].peak);
+        // In the wrong order, the numbers are 0.
+        assert_eq!(earlier.since(&later).rejected(), 0);
+    }
+}
+
+#[test]
 fn wall_debug_output_is_its_snapshot() {
     let wall = Floodwall::from_rules(RULES);
     let _permit = wall.admit(Kind::Message).unwrap();
     let snapshot = wall.snapshot();
     assert_eq!(format!("{wall:?}"), format!("Floodwall({snapshot:?})"));
     let text = format!("{snapshot:?}");
-    let start = "Snapshot { capacity: 10, utilization: 0.1, classes: [ClassSnapshot { \
+    let start = "Snapshot { capacity: 10, utilization: 0.1, pressure: 0.0, closed: false, classes: [ClassSnapshot { \
                  name: \"Message\", ";
     assert!(text.starts_with(start), "{text}");
     assert!(text.contains("name: \"background login\", "), "{text}");

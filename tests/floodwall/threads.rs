@@ -297,10 +297,8 @@ fn drained_wall_publishes_the_work_of_its_permits() {
     let wall = single_permit_wall();
     assert_drains(
         || wall.admit(Kind::Login).ok(),
-        |capacity| {
-            wall.set_capacity(capacity)
-                .expect("there are no guarantees")
-        },
+        || wall.close(),
+        || wall.open(),
         || wall.in_use(Kind::Login),
     );
 }

@@ -7,15 +7,16 @@ use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
 
 use crate::checker::Model;
 use crate::faulty_bulkheads::SketchPermit;
-use crate::floodwall_model::{Answer, Call, Config, FloodwallModel};
+use crate::floodwall_model::{Answer, COUNT, Call, Config, FloodwallModel};
 use crate::recorder::{Subject, assert_accepted, assert_detected, widen_race};
-use crate::spec::{Ramp, Request};
+use crate::spec::{Mode, Ramp, Request};
 
 /// Decides by the model and compare-exchanges one word.
 struct Sketch {
     fault: Fault,
-    /// Takes the place of the epoch: a read lock keeps the rules from changing.
-    config: RwLock<Config>,
+    /// The rules and the mode; its permits are those in `in_use`. Takes the place of the epoch: a read
+    /// lock keeps the rules from changing.
+    settings: RwLock<FloodwallModel>,
     in_use: AtomicU64,
 }
 
@@ -30,10 +31,10 @@ enum Fault {
 
 const LANE_BITS: usize = 16;
 
-fn model(config: Config, word: u64) -> FloodwallModel {
+fn model(settings: FloodwallModel, word: u64) -> FloodwallModel {
     FloodwallModel {
-        config,
         in_use: array::from_fn(|class| (word >> (LANE_BITS * class)) as u16 as u64),
+        ..settings
     }
 }
 
@@ -43,14 +44,14 @@ impl Sketch {
         let unit = u64::from(permits) << (LANE_BITS * class);
         let mut is_evaluated = false;
         loop {
-            let guard = self.config.read().unwrap();
-            let mut config = *guard;
+            let guard = self.settings.read().unwrap();
+            let mut settings = *guard;
             let _guard = (self.fault != Fault::NoEpoch).then_some(guard);
             if is_evaluated && self.fault == Fault::CurveOnce {
-                config.classes[class].ramp = Ramp::NEVER;
+                settings.config.classes[class].ramp = Ramp::NEVER;
             }
             let word = self.in_use.load(SeqCst);
-            let answer = model(config, word).answer(request);
+            let answer = model(settings, word).answer(request);
             if answer != Answer::Done {
                 return (answer, None);
             }
@@ -72,22 +73,24 @@ impl Subject for Sketch {
     type Permit<'a> = SketchPermit<'a>;
 
     fn reset(&self, model: &FloodwallModel) {
-        *self.config.write().unwrap() = model.config;
+        *self.settings.write().unwrap() = *model;
         self.in_use.store(0, SeqCst);
     }
 
     fn answer(&self, call: Call) -> (Answer, Option<SketchPermit<'_>>) {
-        let current = |config: &Config| model(*config, self.in_use.load(SeqCst));
+        let current = |settings: &FloodwallModel| model(*settings, self.in_use.load(SeqCst));
         let answer = match call {
             Call::Admit(request) => return self.admit(request),
-            Call::SetRules(_) | Call::UpdateRules { .. } | Call::SetCapacity(_) => {
-                let mut config = self.config.write().unwrap();
-                let mut model = current(&config);
-                let answer = model.apply(call);
-                *config = model.config;
+            Call::InUse(_) | Call::Capacity | Call::Utilization | Call::Snapshot | Call::Rules => {
+                current(&self.settings.read().unwrap()).apply(call)
+            }
+            update => {
+                let mut settings = self.settings.write().unwrap();
+                let mut model = current(&settings);
+                let answer = model.apply(update);
+                *settings = model;
                 answer
             }
-            read => current(&self.config.read().unwrap()).apply(read),
         };
         (answer, None)
     }
@@ -96,7 +99,11 @@ impl Subject for Sketch {
 fn sketch(fault: Fault) -> impl Fn() -> Sketch {
     move || Sketch {
         fault,
-        config: RwLock::new(Config::CLOSED),
+        settings: RwLock::new(FloodwallModel {
+            config: Config::NOTHING,
+            mode: Mode::OPEN,
+            in_use: [0; COUNT],
+        }),
         in_use: AtomicU64::new(0),
     }
 }

@@ -18,6 +18,9 @@ impl Subject for Floodwall<Kind> {
         let in_use = KINDS.map(|kind| u64::from(self.in_use(kind)));
         assert_eq!(in_use, model.in_use, "a permit was not released");
         self.set_rules(model.config.rules());
+        self.open();
+        self.set_pressure(0.0);
+        self.set_dry_run(&[]);
     }
 
     fn answer(&self, call: Call) -> (Answer, Option<Permit<'_>>) {
@@ -51,6 +54,22 @@ impl Subject for Floodwall<Kind> {
                 updated(self.update_rules(&[crate::floodwall_model::rule(class, rule)]))
             }
             Call::SetCapacity(capacity) => updated(self.set_capacity(capacity)),
+            Call::Close => {
+                self.close();
+                Answer::Done
+            }
+            Call::Open => {
+                self.open();
+                Answer::Done
+            }
+            Call::SetPressure(pressure) => {
+                self.set_pressure(pressure as f64 / 100.0);
+                Answer::Done
+            }
+            Call::SetDryRun { class } => {
+                self.set_dry_run(&KINDS.get(class).copied().into_iter().collect::<Vec<_>>());
+                Answer::Done
+            }
             Call::InUse(class) => Answer::Number(self.in_use(KINDS[class]).into()),
             Call::Capacity => Answer::Number(self.capacity().into()),
             Call::Utilization => Answer::Fraction(self.utilization()),
@@ -85,6 +104,10 @@ fn rejected(reason: Reason) -> Answer {
             reserved: reserved.into(),
             capacity: capacity.into(),
         },
+        Reason::TooLarge { reachable, .. } => spec::Rejection::TooLarge {
+            reachable: reachable.into(),
+        },
+        Reason::Closed => spec::Rejection::Closed,
         other => panic!("the model does not know {other:?}"),
     })
 }
@@ -107,11 +130,13 @@ fn snapshot(wall: &Floodwall<Kind>) -> Answer {
     Answer::Snapshot {
         capacity: snapshot.capacity,
         utilization: snapshot.utilization,
+        pressure: snapshot.pressure,
+        closed: snapshot.closed,
         classes: array::from_fn(|class| view(&snapshot.classes()[class])),
     }
 }
 
 #[test]
 fn floodwall_is_linearizable() {
-    assert_linearizable(|| Floodwall::from_rules(Config::CLOSED.rules()));
+    assert_linearizable(|| Floodwall::from_rules(Config::NOTHING.rules()));
 }

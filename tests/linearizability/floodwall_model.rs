@@ -7,7 +7,7 @@ use rand::rngs::Xoshiro256PlusPlus as Random;
 use rand::{RngExt, seq::IndexedRandom};
 
 use crate::checker::Model;
-use crate::spec::{ClassRule, Ramp, Rejection, Request, Wall};
+use crate::spec::{ClassRule, Mode, Ramp, Rejection, Request, Wall};
 
 pub(crate) const COUNT: usize = 3;
 
@@ -19,6 +19,7 @@ pub(crate) const NAMES: [&str; COUNT] = ["Message", "Login", "Batch"];
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct FloodwallModel {
     pub(crate) config: Config,
+    pub(crate) mode: Mode,
     pub(crate) in_use: [u64; COUNT],
 }
 
@@ -36,6 +37,10 @@ pub(crate) enum Call {
     SetRules(Config),
     UpdateRules { class: usize, rule: ClassRule },
     SetCapacity(u32),
+    Close,
+    Open,
+    SetPressure(u64),
+    SetDryRun { class: usize },
     InUse(usize),
     Capacity,
     Utilization,
@@ -53,6 +58,8 @@ pub(crate) enum Answer {
     Snapshot {
         capacity: u32,
         utilization: f64,
+        pressure: f64,
+        closed: bool,
         classes: [ClassView; COUNT],
     },
     Rules(Config),
@@ -100,8 +107,9 @@ pub(crate) fn rule(class: usize, rule: ClassRule) -> Rule<Kind> {
 }
 
 impl Config {
-    pub(crate) const CLOSED: Config = Config {
-        capacity: 0,
+    /// Rules under which no permit can be held.
+    pub(crate) const NOTHING: Config = Config {
+        capacity: 1,
         classes: [ClassRule {
             guarantee: 0,
             cap: 0,
@@ -112,14 +120,26 @@ impl Config {
     /// Returns the error that the library must report for these rules, if any.
     fn error(&self) -> Option<RulesError> {
         let Config { capacity, classes } = *self;
+        if capacity == 0 {
+            return Some(RulesError::ZeroCapacity);
+        }
         let mut guarantees = 0;
         for (class, ClassRule { guarantee, .. }) in NAMES.into_iter().zip(classes) {
             guarantees += guarantee;
-            if guarantees > capacity && capacity > 0 {
+            if guarantees > capacity {
                 return Some(RulesError::GuaranteesOverCapacity {
                     class,
                     guarantee,
                     guarantees: guarantees.into(),
+                    capacity,
+                });
+            }
+        }
+        for (class, ClassRule { guarantee, cap, .. }) in NAMES.into_iter().zip(classes) {
+            if guarantee == 0 && cap > 0 && guarantees == capacity {
+                return Some(RulesError::UnreachableCap {
+                    class,
+                    cap,
                     capacity,
                 });
             }
@@ -155,6 +175,7 @@ impl FloodwallModel {
         Wall {
             capacity: self.config.capacity,
             rules: &self.config.classes,
+            mode: self.mode,
             in_use: &self.in_use,
         }
     }
@@ -218,12 +239,30 @@ impl Model for FloodwallModel {
                 config.capacity = capacity;
                 self.update(config)
             }
+            Call::Close => {
+                self.mode.closed = true;
+                Answer::Done
+            }
+            Call::Open => {
+                self.mode.closed = false;
+                Answer::Done
+            }
+            Call::SetPressure(pressure) => {
+                self.mode.pressure = pressure;
+                Answer::Done
+            }
+            Call::SetDryRun { class } => {
+                self.mode.dry_run = array::from_fn(|other| other == class);
+                Answer::Done
+            }
             Call::InUse(class) => Answer::Number(self.in_use[class]),
             Call::Capacity => Answer::Number(config.capacity.into()),
             Call::Utilization => Answer::Fraction(self.utilization()),
             Call::Snapshot => Answer::Snapshot {
                 capacity: config.capacity,
                 utilization: self.utilization(),
+                pressure: self.mode.pressure as f64 / 100.0,
+                closed: self.mode.closed,
                 classes: array::from_fn(|class| self.view(class)),
             },
             Call::Rules => Answer::Rules(config),
@@ -233,13 +272,14 @@ impl Model for FloodwallModel {
     fn any_start(random: &mut Random) -> Self {
         FloodwallModel {
             config: any_config(random),
+            mode: Mode::OPEN,
             in_use: [0; COUNT],
         }
     }
 
     fn any_call(random: &mut Random) -> Call {
         let class = random.random_range(0..COUNT);
-        match random.random_range(0..40) {
+        match random.random_range(0..46) {
             0..18 => Call::Admit(Request {
                 class,
                 permits: *[1, 1, 1, 1, 2, 2, 3, 0].choose(random).expect("not empty"),
@@ -256,7 +296,14 @@ impl Model for FloodwallModel {
             31 => Call::Capacity,
             32 => Call::Utilization,
             33..39 => Call::Snapshot,
-            _ => Call::Rules,
+            39 => Call::Rules,
+            40 => Call::Close,
+            41..43 => Call::Open,
+            43..45 => Call::SetPressure(*[0, 30, 60].choose(random).expect("not empty")),
+            // A class beyond the last ends the dry run.
+            _ => Call::SetDryRun {
+                class: random.random_range(0..=COUNT),
+            },
         }
     }
 

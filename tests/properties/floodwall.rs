@@ -11,13 +11,14 @@ use proptest::prelude::*;
 use proptest::sample::Index;
 
 use crate::common::{NthClass, for_each_count};
-use crate::spec::{self, Admission, ClassRule, Ramp, Request};
+use crate::spec::{self, Admission, ClassRule, Mode, Ramp, Request};
 
 // The oracle.
 
 /// A wall as plain numbers.
 struct Oracle {
     config: Config,
+    mode: Mode,
     in_use: Vec<u64>,
     statistics: Vec<Statistics>,
 }
@@ -37,6 +38,9 @@ struct Statistics {
     shed: u64,
     class_full: u64,
     pool_full: u64,
+    too_large: u64,
+    closed: u64,
+    would_reject: [u64; 4],
 }
 
 /// One class of a snapshot.
@@ -46,9 +50,12 @@ struct ClassView {
     in_use: u64,
     guarantee: u64,
     cap: u64,
+    reachable: u64,
     reject_probability: Near,
     peak: u64,
-    counts: [u64; 4],
+    counts: [u64; 6],
+    dry_run: bool,
+    would_reject: [u64; 4],
 }
 
 /// A probability. Equality ignores rounding errors.
@@ -64,15 +71,15 @@ impl PartialEq for Near {
 impl Config {
     /// Returns whether [`Rules`] must accept this configuration.
     fn is_legal(&self) -> bool {
-        let max = match self.classes.len() {
-            1 | 2 => (1 << 24) - 1,
-            count => (1 << (56 / count)) - 1,
-        };
+        let max = spec::countable(self.classes.len());
+        let capacity = u64::from(self.capacity);
         let guarantees: u64 = self.classes.iter().map(|c| u64::from(c.guarantee)).sum();
-        self.classes
-            .iter()
-            .all(|c| c.guarantee <= c.cap && c.cap.min(self.capacity) <= max)
-            && (self.capacity == 0 || guarantees <= self.capacity.into())
+        let is_legal = |c: &ClassRule| {
+            c.guarantee <= c.cap
+                && c.cap_at(self.capacity) <= max
+                && (c.cap == 0 || guarantees < capacity + u64::from(c.guarantee))
+        };
+        capacity > 0 && guarantees <= capacity && self.classes.iter().all(is_legal)
     }
 
     fn rules<const COUNT: usize>(&self) -> Vec<Rule<NthClass<COUNT>>> {
@@ -85,6 +92,7 @@ impl Oracle {
         let count = config.classes.len();
         Oracle {
             config,
+            mode: Mode::OPEN,
             in_use: vec![0; count],
             statistics: vec![Statistics::default(); count],
         }
@@ -94,6 +102,7 @@ impl Oracle {
         spec::Wall {
             capacity: self.config.capacity,
             rules: &self.config.classes,
+            mode: self.mode,
             in_use: &self.in_use,
         }
     }
@@ -108,11 +117,22 @@ impl Oracle {
         let in_use = &mut self.in_use[request.class];
         let statistics = &mut self.statistics[request.class];
         match answer {
-            Ok(_) => {
+            Ok(admission) => {
                 statistics.admitted += 1;
                 *in_use += u64::from(request.permits);
                 statistics.peak = statistics.peak.max(*in_use);
+                if let Admission::DryRun(rejection) = admission {
+                    statistics.would_reject[match rejection {
+                        spec::Rejection::Shed { .. } => 0,
+                        spec::Rejection::ClassFull { .. } => 1,
+                        spec::Rejection::PoolFull { .. } => 2,
+                        spec::Rejection::TooLarge { .. } => 3,
+                        spec::Rejection::Closed => unreachable!("never admitted"),
+                    }] += 1;
+                }
             }
+            Err(spec::Rejection::TooLarge { .. }) => statistics.too_large += 1,
+            Err(spec::Rejection::Closed) => statistics.closed += 1,
             Err(spec::Rejection::Shed { .. }) => statistics.shed += 1,
             Err(spec::Rejection::ClassFull { .. }) => statistics.class_full += 1,
             Err(spec::Rejection::PoolFull { .. }) => statistics.pool_full += 1,
@@ -133,6 +153,7 @@ impl Oracle {
             in_use: self.in_use[class],
             guarantee: wall.guarantee(class),
             cap: wall.cap(class),
+            reachable: wall.reachable(class),
             reject_probability: Near(wall.reject_probability(class)),
             peak: statistics.peak,
             counts: [
@@ -140,7 +161,11 @@ impl Oracle {
                 statistics.shed,
                 statistics.class_full,
                 statistics.pool_full,
+                statistics.too_large,
+                statistics.closed,
             ],
+            dry_run: self.mode.dry_run[class],
+            would_reject: statistics.would_reject,
         }
     }
 }
@@ -186,6 +211,10 @@ fn rejection(reason: Reason) -> spec::Rejection {
             reserved: reserved.into(),
             capacity: capacity.into(),
         },
+        Reason::TooLarge { reachable, .. } => spec::Rejection::TooLarge {
+            reachable: reachable.into(),
+        },
+        Reason::Closed => spec::Rejection::Closed,
         other => panic!("the oracle does not know {other:?}"),
     }
 }
@@ -214,6 +243,7 @@ fn view(class: &ClassSnapshot) -> ClassView {
         in_use: class.in_use.into(),
         guarantee: class.guarantee.into(),
         cap: class.cap.into(),
+        reachable: class.reachable.into(),
         reject_probability: Near(class.reject_probability),
         peak: class.peak.into(),
         counts: [
@@ -221,6 +251,15 @@ fn view(class: &ClassSnapshot) -> ClassView {
             class.shed,
             class.class_full,
             class.pool_full,
+            class.too_large,
+            class.closed,
+        ],
+        dry_run: class.dry_run,
+        would_reject: [
+            class.would_reject.shed,
+            class.would_reject.class_full,
+            class.would_reject.pool_full,
+            class.would_reject.too_large,
         ],
     }
 }
@@ -228,7 +267,7 @@ fn view(class: &ClassSnapshot) -> ClassView {
 /// Asserts that every number that can be read equals the oracle's.
 fn assert_same<const COUNT: usize>(
     wall: &Floodwall<NthClass<COUNT>>,
-    snapshot: &Snapshot,
+    snapshot: &Snapshot<NthClass<COUNT>>,
     oracle: &Oracle,
 ) {
     let Config { capacity, classes } = &oracle.config;
@@ -238,6 +277,10 @@ fn assert_same<const COUNT: usize>(
     assert_eq!(wall.rules().capacity(), *capacity);
     assert_eq!(snapshot.capacity, *capacity);
     assert_eq!(snapshot.utilization, utilization);
+    assert_eq!(snapshot.pressure, oracle.mode.pressure as f64 / 100.0);
+    assert_eq!(snapshot.closed, oracle.mode.closed);
+    assert_eq!(wall.is_closed(), oracle.mode.closed);
+    assert_eq!(u64::from(snapshot.in_use()), oracle.in_use.iter().sum());
     assert_eq!(snapshot.classes().len(), COUNT);
     for (i, class) in snapshot.classes().iter().enumerate() {
         assert_eq!(view(class), oracle.view(i, class.name));
@@ -257,6 +300,9 @@ enum Call {
     SetRules(Config),
     SetRule(usize, ClassRule),
     SetCapacity(u32),
+    SetClosed(bool),
+    SetPressure(u64),
+    SetDryRun([bool; 8]),
     TakePeaks,
 }
 
@@ -267,6 +313,9 @@ fn any_call(count: usize) -> impl Strategy<Value = Call> {
         1 => any_config(count).prop_map(Call::SetRules),
         2 => (0..count, any_rule(count)).prop_map(|(class, rule)| Call::SetRule(class, rule)),
         2 => any_capacity().prop_map(Call::SetCapacity),
+        2 => prop::bool::weighted(0.3).prop_map(Call::SetClosed),
+        2 => any_pressure().prop_map(Call::SetPressure),
+        1 => any_dry_run(count).prop_map(Call::SetDryRun),
         1 => Just(Call::TakePeaks),
     ]
 }
@@ -279,12 +328,24 @@ fn any_request(count: usize) -> impl Strategy<Value = Request> {
         1 => prop_oneof![Just(u32::MAX), any::<u32>()],
     ];
     let draw = prop_oneof![1 => Just(0), 8 => any::<u32>(), 1 => Just(u32::MAX)];
-    let pressure = prop_oneof![3 => Just(0), 1 => 0..=150_u64];
-    (0..count, permits, draw, pressure).prop_map(|(class, permits, draw, pressure)| Request {
+    (0..count, permits, draw, any_pressure()).prop_map(|(class, permits, draw, pressure)| Request {
         class,
         permits,
         draw,
         pressure,
+    })
+}
+
+fn any_pressure() -> impl Strategy<Value = u64> {
+    prop_oneof![3 => Just(0), 1 => 0..=150_u64]
+}
+
+/// Mostly no class or one.
+fn any_dry_run(count: usize) -> impl Strategy<Value = [bool; 8]> {
+    vec(prop::bool::weighted(0.2), count).prop_map(|classes| {
+        let mut dry_run = [false; 8];
+        dry_run[..classes.len()].copy_from_slice(&classes);
+        dry_run
     })
 }
 
@@ -403,6 +464,24 @@ fn floodwall_matches_its_oracle<const COUNT: usize>() {
                     if config.is_legal() {
                         oracle.config = config;
                     }
+                }
+                Call::SetClosed(closed) => {
+                    if closed {
+                        wall.close();
+                    } else {
+                        wall.open();
+                    }
+                    oracle.mode.closed = closed;
+                }
+                Call::SetPressure(pressure) => {
+                    wall.set_pressure(pressure as f64 / 100.0);
+                    oracle.mode.pressure = pressure;
+                }
+                Call::SetDryRun(dry_run) => {
+                    let classes = NthClass::<COUNT>::ALL.iter().copied();
+                    let classes: Vec<_> = classes.filter(|class| dry_run[class.0]).collect();
+                    wall.set_dry_run(&classes);
+                    oracle.mode.dry_run = dry_run;
                 }
                 Call::TakePeaks => {
                     assert_same(&wall, &wall.take_peaks(), &oracle);

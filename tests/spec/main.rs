@@ -3,7 +3,7 @@
 #[path = "mod.rs"]
 mod spec;
 
-use spec::{Admission, ClassRule, Ramp, Rejection, Request, Wall};
+use spec::{Admission, ClassRule, Mode, Ramp, Rejection, Request, Wall};
 
 const ALWAYS: Ramp = Ramp {
     lo: 0,
@@ -27,6 +27,7 @@ const fn wall(capacity: u32, in_use: &[u64; 2]) -> Wall<'_> {
     Wall {
         capacity,
         rules: &RULES,
+        mode: Mode::OPEN,
         in_use,
     }
 }
@@ -41,11 +42,66 @@ const fn pool_full(in_use: u64, reserved: u64, capacity: u64) -> Rejection {
 
 #[test]
 fn closed_spec_rejects_every_request() {
-    for permits in [0, 1] {
-        let answer = wall(0, &[3, 1]).check_limits(0, permits);
-        assert_eq!(answer, Err(pool_full(4, 0, 0)));
+    let mut closed = wall(10, &[3, 1]);
+    closed.mode.closed = true;
+    closed.mode.dry_run[0] = true;
+    for permits in [0, 1, 11] {
+        assert_eq!(closed.check_limits(0, permits), Err(Rejection::Closed));
+        assert_eq!(closed.admit(lowest(permits)), Err(Rejection::Closed));
     }
-    assert_eq!(wall(0, &[3, 1]).utilization(), (1, 1));
+    assert_eq!(closed.utilization(), (4, 10));
+}
+
+/// A request of class 0 that is shed whenever it can be.
+fn lowest(permits: u32) -> Request {
+    Request {
+        class: 0,
+        permits,
+        draw: 0,
+        pressure: 0,
+    }
+}
+
+#[test]
+fn spec_tells_too_large_from_full() {
+    // Class 0 can hold all but the 2 permits of class 1; class 1 is capped at 5.
+    let empty = wall(10, &[0, 0]);
+    assert_eq!((empty.reachable(0), empty.reachable(1)), (8, 5));
+    let too_large = |reachable| Err(Rejection::TooLarge { reachable });
+    assert_eq!(empty.check_limits(0, 8), Ok(Admission::Borrowed));
+    assert_eq!(empty.check_limits(0, 9), too_large(8));
+    assert_eq!(empty.check_limits(1, 5), Ok(Admission::Borrowed));
+    assert_eq!(empty.check_limits(1, 6), too_large(5));
+    // A class with a cap of 0 is full.
+    let off = [RULES[0], rule(0, 0, Ramp::NEVER)];
+    let wall = Wall {
+        rules: &off,
+        ..empty
+    };
+    let class_full = Err(Rejection::ClassFull { in_use: 0, cap: 0 });
+    assert_eq!(wall.check_limits(1, 1), class_full);
+    assert_eq!(wall.check_limits(1, 2), class_full);
+}
+
+#[test]
+fn spec_admits_in_dry_run_whatever_can_be_counted() {
+    let mut wall = wall(10, &[8, 1]);
+    wall.mode.dry_run[1] = true;
+    let request = |class, permits| Request {
+        class,
+        ..lowest(permits)
+    };
+    assert_eq!(wall.admit(request(0, 1)), Err(pool_full(9, 1, 10)));
+    assert_eq!(wall.admit(request(1, 1)), Ok(Admission::Guaranteed));
+    let full = Ok(Admission::DryRun(pool_full(9, 0, 10)));
+    assert_eq!(wall.admit(request(1, 2)), full);
+    let too_large = Rejection::TooLarge { reachable: 5 };
+    let most = (1 << 24) - 2;
+    assert_eq!(
+        wall.admit(request(1, most)),
+        Ok(Admission::DryRun(too_large))
+    );
+    assert_eq!(wall.admit(request(1, most + 1)), Err(too_large));
 }
 
 #[test]
@@ -115,6 +171,7 @@ fn spec_sheds_samples_below_the_probability() {
         let wall = Wall {
             capacity: 10,
             rules: &rules,
+            mode: Mode::OPEN,
             in_use: &[in_use],
         };
         wall.admit(Request {
@@ -137,6 +194,23 @@ fn spec_sheds_samples_below_the_probability() {
     // The higher of utilization and pressure counts.
     assert_eq!(answer(3, 1 << 30, 29), Ok(Admission::Borrowed));
     assert_eq!(answer(3, 1 << 30, 40), shed(0.4, 0.5));
+    // So does the pressure of the wall, also in its view of the class.
+    let mut wall = Wall {
+        capacity: 10,
+        rules: &rules,
+        mode: Mode::OPEN,
+        in_use: &[3],
+    };
+    assert_eq!(wall.reject_probability(0), 0.25);
+    wall.mode.pressure = 40;
+    assert_eq!(wall.reject_probability(0), 0.5);
+    let request = |pressure| Request {
+        draw: 1 << 30,
+        pressure,
+        ..lowest(1)
+    };
+    assert_eq!(wall.admit(request(0)), shed(0.4, 0.5));
+    assert_eq!(wall.admit(request(50)), shed(0.5, 0.75));
 }
 
 #[test]
@@ -168,9 +242,6 @@ fn spec_limits_are_caps_guarantees_and_the_capacity() {
         // Class 1 is capped at 5.
         (10, [4, 6], false),
         (10, [6, 5], false),
-        // Guarantees are void while the wall is closed.
-        (0, [0, 0], true),
-        (0, [1, 0], false),
     ] {
         let wall = wall(capacity, &in_use);
         assert_eq!(wall.is_within_limits(), expected, "{wall:?}");

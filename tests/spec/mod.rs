@@ -19,15 +19,6 @@ pub(crate) struct ClassRule {
 }
 
 impl ClassRule {
-    /// Returns the guarantee in force: none while the wall is closed.
-    pub(crate) fn guarantee_at(self, capacity: u32) -> u64 {
-        if capacity == 0 {
-            0
-        } else {
-            self.guarantee.into()
-        }
-    }
-
     /// Returns the cap in force: never more than the capacity.
     pub(crate) fn cap_at(self, capacity: u32) -> u64 {
         self.cap.min(capacity).into()
@@ -80,12 +71,38 @@ const fn whole_percent(fraction: f64) -> u64 {
     percent
 }
 
-/// The rules in force and the permits in use, both by class.
+/// What is switched apart from the rules.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Mode {
+    pub(crate) closed: bool,
+    /// Load from outside the wall, in percent.
+    pub(crate) pressure: u64,
+    pub(crate) dry_run: [bool; 8],
+}
+
+impl Mode {
+    pub(crate) const OPEN: Mode = Mode {
+        closed: false,
+        pressure: 0,
+        dry_run: [false; 8],
+    };
+}
+
+/// Returns the most permits of a class that a wall with this number of classes can count.
+pub(crate) const fn countable(classes: usize) -> u64 {
+    match classes {
+        1 | 2 => (1 << 24) - 1,
+        _ => (1 << (56 / classes)) - 1,
+    }
+}
+
+/// The rules and the mode in force, and the permits in use by class.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Wall<'a> {
-    /// Permits of the whole pool. The wall is closed if it is 0.
+    /// Permits of the whole pool, at least 1.
     pub(crate) capacity: u32,
     pub(crate) rules: &'a [ClassRule],
+    pub(crate) mode: Mode,
     pub(crate) in_use: &'a [u64],
 }
 
@@ -105,10 +122,16 @@ pub(crate) enum Admission {
     Guaranteed,
     /// Exceeds the guarantee.
     Borrowed,
+    /// Would be rejected, but the class is in dry run.
+    DryRun(Rejection),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Rejection {
+    Closed,
+    TooLarge {
+        reachable: u64,
+    },
     ClassFull {
         in_use: u64,
         cap: u64,
@@ -125,17 +148,28 @@ pub(crate) enum Rejection {
 }
 
 impl Wall<'_> {
-    /// Answers a request. The reasons for a rejection are tried in this order: closed, class full,
-    /// pool full, shed.
+    /// Answers a request. The reasons for a rejection are tried in this order: closed, too large,
+    /// class full, pool full, shed.
     pub(crate) fn admit(&self, request: Request) -> Result<Admission, Rejection> {
+        let Request { class, permits, .. } = request;
+        let is_countable = self.in_use[class] + u64::from(permits) <= countable(self.rules.len());
+        match self.judge(request) {
+            Err(rejection)
+                if rejection != Rejection::Closed && self.mode.dry_run[class] && is_countable =>
+            {
+                Ok(Admission::DryRun(rejection))
+            }
+            answer => answer,
+        }
+    }
+
+    /// Answers a request as if no class were in dry run.
+    fn judge(&self, request: Request) -> Result<Admission, Rejection> {
         let admission = self.check_limits(request.class, request.permits)?;
         if admission == Admission::Guaranteed {
             return Ok(admission);
         }
-        let (mut used, mut of) = self.utilization();
-        if request.pressure * of > used * 100 {
-            (used, of) = (request.pressure, 100);
-        }
+        let (used, of) = self.utilization_under(request.pressure);
         let probability = self.rules[request.class].ramp.probability(used, of);
         if f64::from(request.draw) < probability * 2_f64.powi(32) {
             return Err(Rejection::Shed {
@@ -148,19 +182,18 @@ impl Wall<'_> {
 
     /// Answers a request for `permits` of a class that no curve sheds.
     pub(crate) fn check_limits(&self, class: usize, permits: u32) -> Result<Admission, Rejection> {
-        let capacity = u64::from(self.capacity);
-        let pool_full = Rejection::PoolFull {
-            in_use: self.total(),
-            reserved: self.reserved_for_others(class),
-            capacity,
-        };
-        if capacity == 0 {
-            return Err(pool_full);
+        if self.mode.closed {
+            return Err(Rejection::Closed);
         }
         if permits == 0 {
             return Ok(Admission::Guaranteed);
         }
-
+        let capacity = u64::from(self.capacity);
+        let reachable = self.reachable(class);
+        // A class with a cap of 0 is full.
+        if reachable > 0 && u64::from(permits) > reachable {
+            return Err(Rejection::TooLarge { reachable });
+        }
         let in_use = self.in_use[class];
         let wanted = in_use + u64::from(permits);
         let cap = self.cap(class);
@@ -178,7 +211,11 @@ impl Wall<'_> {
             )
         };
         if total > capacity {
-            return Err(pool_full);
+            return Err(Rejection::PoolFull {
+                in_use: self.total(),
+                reserved: self.reserved_for_others(class),
+                capacity,
+            });
         }
         Ok(admission)
     }
@@ -198,20 +235,34 @@ impl Wall<'_> {
         if self.in_use[class] < self.guarantee(class) {
             return 0.0;
         }
-        let (used, of) = self.utilization();
+        let (used, of) = self.utilization_under(0);
         self.rules[class].ramp.probability(used, of)
     }
 
-    /// Returns the utilization as a fraction: 1 if the wall is closed.
+    /// Returns the utilization as a fraction.
     pub(crate) fn utilization(&self) -> (u64, u64) {
-        match self.capacity {
-            0 => (1, 1),
-            capacity => (self.total(), capacity.into()),
+        (self.total(), self.capacity.into())
+    }
+
+    /// Returns the highest of the utilization, the pressure of the wall and that of a request.
+    fn utilization_under(&self, pressure: u64) -> (u64, u64) {
+        let (used, of) = self.utilization();
+        let pressure = pressure.max(self.mode.pressure);
+        if pressure * of > used * 100 {
+            (pressure, 100)
+        } else {
+            (used, of)
         }
     }
 
+    /// Returns the most permits that a class can ever hold.
+    pub(crate) fn reachable(&self, class: usize) -> u64 {
+        let guaranteed: u64 = self.others(class).map(|other| self.guarantee(other)).sum();
+        self.cap(class).min(u64::from(self.capacity) - guaranteed)
+    }
+
     pub(crate) fn guarantee(&self, class: usize) -> u64 {
-        self.rules[class].guarantee_at(self.capacity)
+        self.rules[class].guarantee.into()
     }
 
     pub(crate) fn cap(&self, class: usize) -> u64 {

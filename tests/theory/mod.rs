@@ -10,7 +10,7 @@ pub(crate) mod spec;
 use std::ops::RangeInclusive;
 
 pub(crate) use spec::Ramp;
-use spec::{Admission, ClassRule, Wall};
+use spec::{Admission, ClassRule, Mode, Wall};
 
 /// The offered load of one class, with its share and curve.
 #[derive(Clone, Copy, Debug)]
@@ -130,6 +130,7 @@ impl System {
         Wall {
             capacity: self.capacity,
             rules: &self.rules,
+            mode: Mode::OPEN,
             in_use,
         }
     }
@@ -140,7 +141,7 @@ impl System {
         match wall.check_limits(class, 1) {
             Err(_) => 0.0,
             Ok(Admission::Guaranteed) => 1.0,
-            Ok(Admission::Borrowed) => 1.0 - wall.reject_probability(class),
+            Ok(Admission::Borrowed | Admission::DryRun(_)) => 1.0 - wall.reject_probability(class),
         }
     }
 

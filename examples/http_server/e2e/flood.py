@@ -251,11 +251,13 @@ class Flood(unittest.TestCase):
 
     def test_rejection_states_its_reason_and_does_not_wait_for_the_body(self):
         with Server() as server:
-            self.set_rules(server, json.dumps({**self.rules(server), "capacity": 0}))
+            rules = self.rules(server)
+            rules["classes"]["message"] = {"cap": 0}
+            self.set_rules(server, json.dumps(rules))
             status, headers, body = server.request("POST", "/message", "hello")
             self.assertEqual(status, 503)
             self.assertIn(int(headers["Retry-After"]), range(1, 11))
-            self.assertEqual(body, "message: closed: the capacity is 0\n")
+            self.assertEqual(body, "message: class full: 0 of 0 permits in use\n")
             request = b"POST /message HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nExpect: 100-continue\r\n\r\n"
             self.assertEqual(server.status_line(request), "HTTP/1.1 503 Service Unavailable")
             # The client may send the body or omit it, so the connection cannot be reused.

@@ -1,12 +1,10 @@
 //! `/admin/rules`: shows the rules of the wall and updates them.
 
 use std::net::IpAddr;
-use std::sync::atomic::Ordering;
 
 use floodwall::Rules;
 use subtle::ConstantTimeEq;
 
-use crate::SHUTTING_DOWN;
 use crate::http::{Connection, Head, RequestError, Response};
 use crate::wall::{CAPACITY, Kind, WALL};
 
@@ -29,12 +27,8 @@ pub(crate) fn response(
                 return Ok(invalid(&message));
             }
             Ok(rules) => {
+                // Does not open the wall if it drains.
                 WALL.set_rules(rules);
-                // A rule update must not open the wall again during shutdown.
-                if SHUTTING_DOWN.load(Ordering::Relaxed) {
-                    let closed = WALL.set_capacity(0);
-                    closed.expect("a capacity of 0 is always valid");
-                }
             }
             Err(error) => return Ok(invalid(&error.to_string())),
         }

@@ -143,17 +143,10 @@ fn exchange(connection: &mut Connection, app: &App) -> Result<bool, RequestError
 fn drain(timeout: Duration) -> ExitCode {
     let deadline = Instant::now() + timeout;
     SHUTTING_DOWN.store(true, Ordering::Relaxed);
-    let closed = WALL.set_capacity(0);
-    closed.expect("a capacity of 0 is always valid");
+    WALL.close();
     // Permits first: reading 0 in use synchronizes with every released permit, so the gauge then counts
     // each admitted request whose response is not sent yet.
-    let is_drained = || {
-        WALL.snapshot()
-            .classes()
-            .iter()
-            .all(|class| class.in_use == 0)
-            && IN_FLIGHT.active() == 0
-    };
+    let is_drained = || WALL.snapshot().in_use() == 0 && IN_FLIGHT.active() == 0;
     while !is_drained() {
         if Instant::now() >= deadline {
             let running = IN_FLIGHT.active();

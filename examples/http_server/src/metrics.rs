@@ -4,7 +4,7 @@ use floodwall::{ClassSnapshot, Snapshot};
 use prometheus::{Encoder, GaugeVec, IntCounterVec, Opts, Registry, TextEncoder};
 
 use crate::http::Response;
-use crate::wall::WALL;
+use crate::wall::{Kind, WALL};
 
 pub(crate) fn response() -> Response {
     let text = text(&WALL.snapshot()).expect("metric names are valid");
@@ -12,7 +12,7 @@ pub(crate) fn response() -> Response {
 }
 
 /// Formats a snapshot. Each call builds a new registry, so that all values come from one snapshot.
-fn text(snapshot: &Snapshot) -> prometheus::Result<String> {
+fn text(snapshot: &Snapshot<Kind>) -> prometheus::Result<String> {
     let registry = Registry::new();
     let gauge = |name: &str, help: &str, value: f64| {
         let gauge = prometheus::Gauge::new(name, help)?;
@@ -28,6 +28,11 @@ fn text(snapshot: &Snapshot) -> prometheus::Result<String> {
         "floodwall_utilization_ratio",
         "Permits in use divided by the capacity.",
         snapshot.utilization,
+    )?;
+    gauge(
+        "floodwall_closed",
+        "1 if the wall is closed.",
+        f64::from(u8::from(snapshot.closed)),
     )?;
 
     let per_class = |name: &str, help: &str, value: fn(&ClassSnapshot) -> f64| {
@@ -49,6 +54,11 @@ fn text(snapshot: &Snapshot) -> prometheus::Result<String> {
         "floodwall_cap",
         "Most permits that the class may hold.",
         |class| class.cap.into(),
+    )?;
+    per_class(
+        "floodwall_reachable",
+        "Most permits that the class can ever hold: its cap, or what is not guaranteed to other classes.",
+        |class| class.reachable.into(),
     )?;
     per_class(
         "floodwall_peak",
@@ -74,6 +84,8 @@ fn text(snapshot: &Snapshot) -> prometheus::Result<String> {
             ("shed", class.shed),
             ("class_full", class.class_full),
             ("pool_full", class.pool_full),
+            ("too_large", class.too_large),
+            ("closed", class.closed),
         ] {
             rejected
                 .with_label_values(&[class.name, reason])

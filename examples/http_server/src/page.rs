@@ -8,7 +8,7 @@ use std::time::Duration;
 use floodwall::{ClassSnapshot, Snapshot};
 
 use crate::http::Response;
-use crate::wall::WALL;
+use crate::wall::{Kind, WALL};
 
 const HEAD: &str = r#"<!DOCTYPE html>
 <html lang="en">
@@ -39,29 +39,24 @@ pub(crate) fn sample_reject_ratios() -> ! {
     }
 }
 
-fn reject_ratios(before: &Snapshot, now: &Snapshot) -> Vec<Option<f64>> {
-    let pairs = before.classes().iter().zip(now.classes());
-    let ratio = |(before, now): (&ClassSnapshot, &ClassSnapshot)| {
-        let rejected = rejected(now) - rejected(before);
-        let requested = now.admitted - before.admitted + rejected;
+fn reject_ratios(before: &Snapshot<Kind>, now: &Snapshot<Kind>) -> Vec<Option<f64>> {
+    let ratio = |class: &ClassSnapshot| {
+        let rejected = class.rejected();
+        let requested = class.admitted + rejected;
         (requested > 0).then(|| rejected as f64 / requested as f64)
     };
-    pairs.map(ratio).collect()
-}
-
-fn rejected(class: &ClassSnapshot) -> u64 {
-    class.shed + class.class_full + class.pool_full
+    now.since(before).classes().iter().map(ratio).collect()
 }
 
 pub(crate) fn response() -> Response {
     let snapshot = WALL.snapshot();
     let (capacity, utilization) = (snapshot.capacity, snapshot.utilization);
-    let in_use: u32 = snapshot.classes().iter().map(|class| class.in_use).sum();
+    let in_use = snapshot.in_use();
     let mut page = format!(
         "{HEAD}<h1>{:.0} % in use</h1>\n\
          <p><meter max=\"1\" high=\"0.9\" value=\"{utilization:.3}\"></meter> {in_use} of {capacity} threads\n\
-         <table>\n<tr><th>class<th colspan=\"2\">in use / cap<th>guarantee<th>rejected<br>in 1 s\
-         <th>reject<br>probability<th>admitted<th>shed<th>class full<th>pool full\n",
+         <table>\n<tr><th>class<th colspan=\"2\">in use / reachable<th>guarantee<th>rejected<br>in 1 s\
+         <th>reject<br>probability<th>admitted<th>shed<th>class full<th>pool full<th>closed\n",
         100.0 * utilization,
     );
     let ratios = REJECT_RATIOS.lock().expect("not poisoned").clone();
@@ -79,13 +74,13 @@ fn write_row(page: &mut String, class: &ClassSnapshot, reject_ratio: Option<f64>
     let ClassSnapshot {
         name,
         in_use,
-        cap,
+        reachable,
         guarantee,
         ..
     } = class;
     write!(
         page,
-        "<tr><td>{name}<td class=\"bar\"><meter max=\"{cap}\" value=\"{in_use}\"></meter><td>{in_use} / {cap}\
+        "<tr><td>{name}<td class=\"bar\"><meter max=\"{reachable}\" value=\"{in_use}\"></meter><td>{in_use} / {reachable}\
          <td>{guarantee}<td>{rejected}<td>{:.0} %",
         100.0 * class.reject_probability
     )
@@ -95,6 +90,7 @@ fn write_row(page: &mut String, class: &ClassSnapshot, reject_ratio: Option<f64>
         class.shed,
         class.class_full,
         class.pool_full,
+        class.closed,
     ] {
         write!(page, "<td>{count}").expect("writing to a String never fails");
     }

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use crossbeam_utils::CachePadded;
 use floodwall::MAX_CLASSES;
 
-use crate::spec::{ClassRule, Ramp, Wall};
+use crate::spec::{ClassRule, Mode, Ramp, Wall};
 
 pub(crate) type PerClass<T> = [T; MAX_CLASSES];
 
@@ -24,6 +24,7 @@ impl Limits {
         let wall = Wall {
             capacity: self.capacity,
             rules: &self.classes,
+            mode: Mode::OPEN,
             in_use: &held.map(u64::from),
         };
         wall.is_within_limits()
@@ -31,10 +32,7 @@ impl Limits {
 
     /// Returns limits that allow whatever either of the two allows.
     fn union(self, other: Limits) -> Limits {
-        let guarantee = |limits: &Limits, class: usize| {
-            let in_force = limits.classes[class].guarantee_at(limits.capacity);
-            in_force as u32
-        };
+        let guarantee = |limits: &Limits, class: usize| limits.classes[class].guarantee;
         Limits {
             capacity: self.capacity.max(other.capacity),
             classes: array::from_fn(|class| ClassRule {

@@ -24,9 +24,18 @@ pub(crate) enum Answer {
     Shed,
     ClassFull,
     PoolFull,
+    TooLarge,
+    Closed,
 }
 
-pub(crate) const ANSWERS: [&str; 4] = ["admitted", "shed", "class full", "pool full"];
+pub(crate) const ANSWERS: [&str; 6] = [
+    "admitted",
+    "shed",
+    "class full",
+    "pool full",
+    "too large",
+    "closed",
+];
 
 /// The number of requests by class and answer.
 pub(crate) type AnswerCounts = PerClass<[u64; ANSWERS.len()]>;
@@ -42,7 +51,10 @@ impl From<Rejection> for Answer {
         match rejection.reason {
             Reason::Shed { .. } => Answer::Shed,
             Reason::ClassFull { .. } => Answer::ClassFull,
-            _ => Answer::PoolFull,
+            Reason::PoolFull { .. } => Answer::PoolFull,
+            Reason::TooLarge { .. } => Answer::TooLarge,
+            Reason::Closed => Answer::Closed,
+            other => panic!("the soak does not know {other:?}"),
         }
     }
 }
@@ -60,9 +72,9 @@ pub(crate) trait Target: Send + Sync {
     fn admit(&self, request: Request) -> Result<Permit<'_>, Answer>;
     fn admit_owned(&self, class: usize, job: fn()) -> Result<Job, Answer>;
     fn call(&self, class: usize, f: &mut dyn FnMut()) -> Result<(), Answer>;
-    /// Switches to a rule set.
+    /// Switches to a rule set, with its target open.
     fn set_rules(&self, rule_set: usize);
-    /// Updates a random part of the rules.
+    /// Updates a random part of the rules or of the mode.
     fn update_randomly(&self, random: usize);
     fn in_use(&self) -> PerClass<u8>;
     /// Returns the number of owned permits.

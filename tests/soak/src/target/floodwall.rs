@@ -19,13 +19,22 @@ const LETTERS: &[&str] = &["a", "b", "c", "d", "e", "f", "g", "h"];
 
 impl<const COUNT: usize> Class for Of<COUNT> {
     const NAMES: &'static [&'static str] = LETTERS.split_at(COUNT).0;
+    const ALL: &'static [Self] = &{
+        let mut all = [Of(0); COUNT];
+        let mut class = 0;
+        while class < COUNT {
+            all[class] = Of(class);
+            class += 1;
+        }
+        all
+    };
 
     fn index(self) -> usize {
         self.0
     }
 }
 
-const CAPACITIES: [u32; RULE_SETS] = [24, 12, 0, 32];
+const CAPACITIES: [u32; RULE_SETS] = [24, 13, 16, 32];
 
 /// Returns a rule of one of four kinds. Eight classes, two of each kind, are guaranteed 12 permits in
 /// all.
@@ -97,14 +106,28 @@ impl<const COUNT: usize> Target for Arc<Floodwall<Of<COUNT>>> {
 
     fn set_rules(&self, rule_set: usize) {
         Floodwall::set_rules(self, rules(rule_set));
+        self.set_pressure(0.0);
+        self.open();
     }
 
     fn update_randomly(&self, random: usize) {
-        let (what, which) = (random % 4, random / 4);
+        let (what, which) = (random % 8, random / 8);
         // Fails without an effect if the guarantees exceed the capacity.
         let _ = match what {
             0 => self.set_capacity(CAPACITIES[which % RULE_SETS]),
             1 => self.update_rules(&[rule(which % COUNT, which / COUNT)]),
+            2 => {
+                self.close();
+                Ok(())
+            }
+            3 => {
+                self.open();
+                Ok(())
+            }
+            4 => {
+                self.set_pressure((which % 12) as f64 / 10.0);
+                Ok(())
+            }
             _ => {
                 Target::set_rules(self, which % RULE_SETS);
                 Ok(())
@@ -132,6 +155,8 @@ impl<const COUNT: usize> Target for Arc<Floodwall<Of<COUNT>>> {
                 class.shed,
                 class.class_full,
                 class.pool_full,
+                class.too_large,
+                class.closed,
             ];
         }
         Some(counts)
