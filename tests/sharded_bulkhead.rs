@@ -159,7 +159,7 @@ mod threads {
         let _held: Vec<_> = (AVAILABLE..THREADS)
             .map(|_| bulkhead.try_acquire().unwrap())
             .collect();
-        let [active, acquired, rejected] = &<[AtomicU32; 3]>::default();
+        let active = &AtomicU32::new(0);
         thread::scope(|scope| {
             let (sender, receiver) = crossbeam_channel::bounded::<Permit<'_>>(2);
             for number in 0..THREADS as usize {
@@ -167,11 +167,9 @@ mod threads {
                 scope.spawn(move || {
                     for round in 0..ROUNDS {
                         let Ok(permit) = bulkhead.shard(number).try_acquire() else {
-                            rejected.fetch_add(1, Ordering::Relaxed);
                             thread::yield_now();
                             continue;
                         };
-                        acquired.fetch_add(1, Ordering::Relaxed);
                         assert!(active.fetch_add(1, Ordering::Relaxed) < AVAILABLE);
                         if round % 64 == 0 {
                             thread::yield_now();
@@ -191,7 +189,5 @@ mod threads {
             drop((sender, receiver));
         });
         assert_eq!(bulkhead.in_use(), THREADS - AVAILABLE);
-        let calls = acquired.load(Ordering::Relaxed) + rejected.load(Ordering::Relaxed);
-        assert_eq!(calls, THREADS * ROUNDS);
     }
 }
