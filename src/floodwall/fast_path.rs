@@ -87,6 +87,9 @@ const fn min([a, b, c]: [u64; 3]) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Draw;
+    use crate::floodwall::word::Verdict;
+    use crate::shed::utilization::Utilization;
 
     /// A request that needlessly leaves the fast path gets the same answer, so no other test would notice.
     #[test]
@@ -136,6 +139,143 @@ mod tests {
                 }
             }
         }
+    }
+
+    /// Checks one request: what the thresholds admit, the rule admits without a draw. Returns whether they admit it.
+    fn admits_by_the_rule(
+        lanes: Lanes,
+        limits: &Limits,
+        curve: Curve,
+        word: u64,
+        class: usize,
+        permits: u32,
+    ) -> bool {
+        let thresholds = Thresholds::new(lanes, word, limits, curve, class);
+        let after = lanes.after(word, class, permits);
+        let admits = thresholds.admit(lanes, after, class, permits);
+        let is_right = !admits
+            || match lanes.judge(after, limits, class, permits) {
+                Verdict::Guaranteed => true,
+                Verdict::Borrowed => {
+                    let utilization = Utilization::new(lanes.total(word), limits.capacity);
+                    let mut draws = 0;
+                    let is_shed = curve.sheds(utilization, || {
+                        draws += 1;
+                        Draw::from(u32::MAX)
+                    });
+                    !is_shed && draws == 0
+                }
+                Verdict::ClassFull | Verdict::PoolFull => false,
+            };
+        assert!(
+            is_right,
+            "{permits} permits for class {class} in {word:#x}, {limits:x?}, {curve:?}"
+        );
+        admits
+    }
+
+    /// Every wall of two classes and at most 7 permits, in every state, also those of a lowered limit that drains.
+    #[test]
+    fn fast_path_admits_only_by_the_rule_for_two_classes() {
+        let lanes = Lanes::new(2);
+        let pair = |own, other| lanes.put(own, 0) | lanes.put(other, 1);
+        let (mut requests, mut admitted) = (0, 0);
+        for capacity in 1..=7 {
+            let step = |permits: u64| Curve::step(permits as f64 / capacity as f64);
+            let ramp = |permits: u64| Curve::linear(permits as f64 / capacity as f64, 1.0);
+            let curves = [
+                Curve::NEVER,
+                Curve::ALWAYS,
+                step(1),
+                step(capacity),
+                ramp(capacity / 2),
+            ];
+            for (guarantee, other) in
+                (0..=capacity).flat_map(|g| (0..=capacity - g).map(move |o| (g, o)))
+            {
+                for cap in guarantee..=capacity {
+                    for other_cap in other..=capacity {
+                        let limits = Limits {
+                            guarantees: pair(guarantee, other),
+                            caps: pair(cap, other_cap),
+                            capacity,
+                        };
+                        for in_use in 0..=capacity + 1 {
+                            for other_in_use in 0..=capacity + 1 {
+                                let word = pair(in_use, other_in_use);
+                                for permits in 1..=3 {
+                                    for curve in curves {
+                                        requests += 1;
+                                        admitted += u32::from(admits_by_the_rule(
+                                            lanes, &limits, curve, word, 0, permits,
+                                        ));
+                                    }
+                                }
+                            }
+                        }
+                    }
+                }
+            }
+        }
+        assert!(
+            requests > 2_000_000 && admitted > 50_000,
+            "{admitted} of {requests}"
+        );
+    }
+
+    /// Random walls of 1 to 8 classes, with lanes up to full and requests up to the largest.
+    #[test]
+    fn fast_path_admits_only_by_the_rule_for_every_class_count() {
+        let mut next = {
+            let mut n = 0;
+            move || {
+                n += 1;
+                Draw::keyed(n, 0)
+            }
+        };
+        let mut below = move |end: u64| next().scaled_to(end);
+        let mut admitted = [0; 9];
+        for _ in 0..200_000 {
+            let count = 1 + below(8) as usize;
+            let lanes = Lanes::new(count);
+            let max = u64::from(lanes.max());
+            let most = [20, max, 8 * max][below(3) as usize];
+            let capacity = 1 + below(most);
+            let (mut limits, mut word, mut left) = (
+                Limits {
+                    guarantees: 0,
+                    caps: 0,
+                    capacity,
+                },
+                0,
+                capacity,
+            );
+            for class in 0..count {
+                let largest = max.min(capacity);
+                let guarantee = below(left.min(largest) + 1) * u64::from(below(8) == 0);
+                left -= guarantee;
+                limits.guarantees |= lanes.put(guarantee, class);
+                limits.caps |= lanes.put(guarantee + below(largest - guarantee + 1), class);
+                let in_use =
+                    [0, 0, 0, 1, below(guarantee + 1), below(max + 1), max][below(7) as usize];
+                word |= lanes.put(in_use, class);
+            }
+            let permits = [1, 1 + below(3), 1 + below(max), u64::from(u32::MAX)][below(4) as usize];
+            let lo = below(100) as f64 / 100.0;
+            let curve = [
+                Curve::NEVER,
+                Curve::ALWAYS,
+                Curve::step(lo),
+                Curve::linear(lo, 1.0),
+            ][below(4) as usize];
+            let class = below(count as u64) as usize;
+            let admits = admits_by_the_rule(lanes, &limits, curve, word, class, permits as u32);
+            admitted[count] += u32::from(admits);
+        }
+        assert!(
+            admitted[1..].iter().all(|&admitted| admitted > 200),
+            "{admitted:?}"
+        );
     }
 
     /// A capacity can need more bits than a threshold has; it must not spill into the epoch.

@@ -28,7 +28,7 @@ pub(super) struct Lanes {
 }
 
 /// The rules of one epoch that a word is judged by, without the curves.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 pub(super) struct Limits {
     /// The guarantee of each class, in its lane.
     pub(super) guarantees: u64,
