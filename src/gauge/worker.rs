@@ -145,12 +145,17 @@ impl WorkerSlot {
         // ORDERING: Relaxed load: a stale word can only make the exchange fail. Acquire: pairs with the Release of the
         // last worker's drop; required because a reader of this worker's stores must see what the last worker did.
         let transitions = self.0.load(Ordering::Relaxed);
-        let exchange = |registered| {
-            let (success, failure) = (Ordering::Acquire, Ordering::Relaxed);
-            self.0
-                .compare_exchange(transitions, registered, success, failure)
-        };
-        transitions & REGISTERED == 0 && exchange(transitions | REGISTERED).is_ok()
+        let registered = transitions | REGISTERED;
+        transitions != registered
+            && self
+                .0
+                .compare_exchange(
+                    transitions,
+                    registered,
+                    Ordering::Acquire,
+                    Ordering::Relaxed,
+                )
+                .is_ok()
     }
 }
 
