@@ -362,7 +362,7 @@ def main():
     arguments, rest = parser.parse_known_args()
     SECONDS, STOPS = arguments.seconds, arguments.stops
     subprocess.run(["npm", "ci", "--no-audit", "--no-fund", "--silent"], cwd=HERE, check=True)
-    build = ["cargo", "build", "--release", "--package=floodwall-http-server", "--example=http_server"]
+    build = ["cargo", "build", "--release", "--package=floodwall-examples", "--example=http_server"]
     subprocess.run(build, cwd=ROOT, check=True)
     unittest.main(argv=[sys.argv[0], *rest], verbosity=2)
 

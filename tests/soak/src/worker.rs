@@ -155,9 +155,8 @@ impl<'a, 'channel> Worker<'a, 'channel> {
 
     /// Sends a random guard to any thread and receives one from any thread.
     fn exchange(&mut self, choice: &mut Choice) {
-        if let Some(held) = self.pick(choice)
-            && let Err(unsent) = self.channel.0.try_send(held)
-        {
+        let sent = self.pick(choice).map(|held| self.channel.0.try_send(held));
+        if let Some(Err(unsent)) = sent {
             self.release(unsent.into_inner());
         }
         if let Ok(held) = self.channel.1.try_recv() {
