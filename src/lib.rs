@@ -178,6 +178,7 @@
 #![no_std]
 #![forbid(unsafe_code)]
 
+// All else is left out then, so that this is the only error.
 #[cfg(not(target_has_atomic = "64"))]
 compile_error!(
     "floodwall keeps the state that an admission must agree on in one 64-bit atomic; this target has none"
@@ -188,40 +189,56 @@ extern crate alloc;
 #[cfg(feature = "std")]
 extern crate std;
 
+#[cfg(target_has_atomic = "64")]
 mod bulkhead;
+#[cfg(target_has_atomic = "64")]
 mod const_str;
+#[cfg(target_has_atomic = "64")]
 mod floodwall;
+#[cfg(target_has_atomic = "64")]
 mod gauge;
+#[cfg(target_has_atomic = "64")]
 mod permit;
 #[cfg(feature = "serde")]
+#[cfg(target_has_atomic = "64")]
 mod serde;
+#[cfg(target_has_atomic = "64")]
 mod shed;
+#[cfg(target_has_atomic = "64")]
 mod sync;
+#[cfg(target_has_atomic = "64")]
 mod thread_slot;
 
-pub use bulkhead::sharded::{Shard, ShardedBulkhead};
-pub use bulkhead::{Bulkhead, Full};
-pub use floodwall::Floodwall;
-pub use floodwall::admission::AdmitOptions;
-#[doc(hidden)]
-pub use floodwall::class::__private;
-pub use floodwall::class::{Class, MAX_CLASSES};
-pub use floodwall::rejection::{Reason, Rejection};
-pub use floodwall::rules::{Rule, Rules, RulesError, Share};
-pub use floodwall::snapshot::{ClassSnapshot, Snapshot, WouldReject};
-#[cfg(feature = "alloc")]
-pub use gauge::OwnedGaugeGuard;
-pub use gauge::worker::{Worker, WorkerGauge, WorkerGaugeGuard};
-pub use gauge::{Gauge, GaugeGuard};
-#[cfg(feature = "alloc")]
-pub use permit::OwnedPermit;
-pub use permit::{MergeError, Permit};
-pub use shed::curve::{Curve, CurveError};
-pub use shed::draw::Draw;
-pub use shed::{Shed, Shedder};
+#[cfg(target_has_atomic = "64")]
+pub use public::*;
 
-#[cfg(floodwall_loom)]
-pub use thread_slot::exclusive::ExclusiveSlots;
+/// What users see. In a module, so that one condition holds for all of it.
+#[cfg(target_has_atomic = "64")]
+mod public {
+    pub use crate::bulkhead::sharded::{Shard, ShardedBulkhead};
+    pub use crate::bulkhead::{Bulkhead, Full};
+    pub use crate::floodwall::Floodwall;
+    pub use crate::floodwall::admission::AdmitOptions;
+    #[doc(hidden)]
+    pub use crate::floodwall::class::__private;
+    pub use crate::floodwall::class::{Class, MAX_CLASSES};
+    pub use crate::floodwall::rejection::{Reason, Rejection};
+    pub use crate::floodwall::rules::{Rule, Rules, RulesError, Share};
+    pub use crate::floodwall::snapshot::{ClassSnapshot, Snapshot, WouldReject};
+    #[cfg(feature = "alloc")]
+    pub use crate::gauge::OwnedGaugeGuard;
+    pub use crate::gauge::worker::{Worker, WorkerGauge, WorkerGaugeGuard};
+    pub use crate::gauge::{Gauge, GaugeGuard};
+    #[cfg(feature = "alloc")]
+    pub use crate::permit::OwnedPermit;
+    pub use crate::permit::{MergeError, Permit};
+    pub use crate::shed::curve::{Curve, CurveError};
+    pub use crate::shed::draw::Draw;
+    pub use crate::shed::{Shed, Shedder};
+
+    #[cfg(floodwall_loom)]
+    pub use crate::thread_slot::exclusive::ExclusiveSlots;
+}
 
 /// Compiles and runs the examples of the README.
 #[cfg(doctest)]
