@@ -302,9 +302,9 @@ impl<'a, const SHARDS: usize> Shard<'a, SHARDS> {
         // before the last token here was acquired.
         let mut word = shards[shard].load(Ordering::Acquire);
         while tokens(word) > 0 {
-            // ORDERING: Acquire: pairs with the Release of permits released to this shard, also after the load if the
-            // word has the same value again. Release: pairs with the Acquire of a thread that finds the shard empty and
-            // must see what came before. Acquire on failure: as for the load.
+            // ORDERING: Acquire: pairs with the Release of permits released to this shard, also if the word has the same
+            // value again, after 2^32 releases since the load. Release: pairs with the Acquire of a thread that finds the
+            // shard empty and must see what came before. Acquire on failure: as for the load.
             match shards[shard].compare_exchange_weak(
                 word,
                 word - 1,
