@@ -36,7 +36,7 @@ const fn with_limit(word: u64, limit: u32) -> u64 {
 /// at once.
 ///
 /// With a limit of 1 it is a try-lock. It has no counters: a [`Floodwall`](crate::Floodwall) of one class is a bulkhead
-/// that counts what it admits and rejects (measured: one tenth more time per permit).
+/// that counts what it admits and rejects (measured: about a tenth more time per permit).
 ///
 /// # Examples
 /// ```

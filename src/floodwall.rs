@@ -14,8 +14,8 @@
 //! - *Release* subtracts from the word.
 //! - *An update* of the rules or of the mode (one at a time, under a lock that no admission and no reader looks at)
 //!   writes the idle slot and then steps the epoch. A concurrent compare-exchange of a word of the old epoch fails.
-//! - *The mode* (closed, pressure, dry run) is in the slot too. The thresholds of a class that it concerns are not used,
-//!   so each of its requests reads the mode, and all others need not know of it.
+//! - *The mode* (closed, pressure, dry run) is in the slot too. The thresholds of a class that it concerns are not
+//!   used, so each of its requests reads the mode, and all others need not know of it.
 
 pub(crate) mod admission;
 pub(crate) mod class;
@@ -67,7 +67,7 @@ use crate::sync::{Ordering, constructor};
 ///
 /// # What holds under every interleaving
 /// - *Exact*: every admission satisfies the rule, under the rules in force at its compare-exchange. Between rule
-///   updates no limit is ever exceeded, unless a class is in dry run.
+///   updates no admission exceeds a limit, unless its class is in dry run.
 /// - *Honest*: a rejection is a judgement of a state that the wall was in, no older than anything that happens-before
 ///   the call. A concurrent failed admission never causes a rejection.
 /// - *Rule updates revoke nothing*: if a limit is lowered below what is in use, nothing more is admitted until enough
@@ -224,7 +224,8 @@ impl<C: Class> Floodwall<C> {
         for (class, name) in C::NAMES.iter().enumerate() {
             let in_use = Self::LANES.get(word, class) as u32;
             let guarantee = Self::LANES.get(limits.guarantees, class) as u32;
-            // In this order: a request is counted here last, so there are never more of these than admissions.
+            // In this order, because a dry run counts an admission first: the numbers rarely disagree then. Nothing
+            // orders them on processors with weak ordering.
             let would_reject = WouldReject::new(self.would_reject.totals(class));
             let totals = self.counters.totals(class);
             let [shed, class_full, pool_full, too_large, closed] = totals.rejected;
@@ -307,10 +308,7 @@ impl<C: Class> Floodwall<C> {
     /// assert_eq!(WALL.set_rules_if(&read, new), Err(WALL.rules()));
     /// # Ok::<(), floodwall::RulesError>(())
     /// ```
-    #[allow(
-        clippy::result_large_err,
-        reason = "as `compare_exchange`: the caller needs the rules in force"
-    )]
+    #[allow(clippy::result_large_err, reason = "as in `compare_exchange`")]
     pub fn set_rules_if(&self, expected: &Rules<C>, new: Rules<C>) -> Result<(), Rules<C>> {
         self.edit_rules(|current| {
             if current == *expected {

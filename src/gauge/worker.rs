@@ -142,20 +142,22 @@ impl<const WORKERS: usize> fmt::Debug for WorkerGauge<WORKERS> {
 impl WorkerSlot {
     /// Registers the caller if the slot is free.
     fn try_register(&self) -> bool {
-        // ORDERING: Relaxed load: a stale word can only make the exchange fail. Acquire: pairs with the Release of the
-        // last worker's drop; required because a reader of this worker's stores must see what the last worker did.
+        // ORDERING: Relaxed: a stale word can only make the exchange fail.
         let transitions = self.0.load(Ordering::Relaxed);
+        if transitions & REGISTERED != 0 {
+            return false;
+        }
         let registered = transitions | REGISTERED;
-        transitions != registered
-            && self
-                .0
-                .compare_exchange(
-                    transitions,
-                    registered,
-                    Ordering::Acquire,
-                    Ordering::Relaxed,
-                )
-                .is_ok()
+        // ORDERING: Acquire: pairs with the Release of the last worker's drop; required because a reader of this
+        // worker's stores must see what the last worker did. Relaxed on failure: the slot is not used.
+        self.0
+            .compare_exchange(
+                transitions,
+                registered,
+                Ordering::Acquire,
+                Ordering::Relaxed,
+            )
+            .is_ok()
     }
 }
 
