@@ -17,60 +17,73 @@ use floodwall::{ShardedBulkhead, WorkerGauge};
 /// The name of an operation, and a function that repeats it.
 type Operation = (&'static str, fn(u64));
 
+/// Each asserts that it did what its name says, outside of the loop.
 const OPERATIONS: &[Operation] = &[
     ("nothing", |times| repeat(times, || ())),
     ("bulkhead, acquire", |times| {
         static BULKHEAD: Bulkhead = Bulkhead::new(u32::MAX);
+        assert!(BULKHEAD.try_acquire().is_ok());
         repeat(times, || forget(BULKHEAD.try_acquire()));
     }),
     ("bulkhead, acquire and release", |times| {
         static BULKHEAD: Bulkhead = Bulkhead::new(CAPACITY);
+        assert!(BULKHEAD.try_acquire().is_ok());
         repeat(times, || drop(BULKHEAD.try_acquire()));
     }),
     ("bulkhead, reject", |times| {
         static BULKHEAD: Bulkhead = Bulkhead::new(CAPACITY);
         forget(BULKHEAD.try_acquire_many(CAPACITY));
+        assert!(BULKHEAD.try_acquire().is_err());
         repeat(times, || is_err(BULKHEAD.try_acquire()));
     }),
     ("floodwall, 2 classes", |times| {
         static WALL: Floodwall<FirstOf<2, 0>> = wall(ALL, Curve::NEVER);
         repeat(times, || drop(WALL.admit(FirstOf)));
+        assert!(WALL.snapshot()[FirstOf].admitted > times / 2);
     }),
     ("floodwall, 8 classes", |times| {
         static WALL: Floodwall<FirstOf<8, 1>> = wall(ALL, Curve::NEVER);
         repeat(times, || drop(WALL.admit(FirstOf)));
+        assert!(WALL.snapshot()[FirstOf].admitted > times / 2);
     }),
     ("floodwall, below the ramp", |times| {
         static WALL: Floodwall<FirstOf<2, 2>> = wall(ALL, RAMP);
         hold(&WALL, BELOW_RAMP);
         repeat(times, || drop(WALL.admit(FirstOf)));
+        assert!(WALL.snapshot()[FirstOf].admitted > times / 2);
     }),
     ("floodwall, inside the ramp", |times| {
         static WALL: Floodwall<FirstOf<2, 3>> = wall(ALL, RAMP);
         hold(&WALL, INSIDE_RAMP);
         repeat(times, || drop(WALL.admit(FirstOf)));
+        assert!(WALL.snapshot()[FirstOf].admitted > times / 2);
     }),
     ("floodwall, reject: class full", |times| {
         static WALL: Floodwall<FirstOf<2, 4>> = wall(Share::at_most(1), Curve::NEVER);
         hold(&WALL, 1);
         repeat(times, || is_err(WALL.admit(FirstOf)));
+        assert_eq!(WALL.snapshot()[FirstOf].rejected(), times);
     }),
     ("floodwall, reject: pool full", |times| {
         static WALL: Floodwall<FirstOf<2, 5>> = wall(Share::at_least(0), Curve::NEVER);
         hold(&WALL, CAPACITY);
         repeat(times, || is_err(WALL.admit(FirstOf)));
+        assert_eq!(WALL.snapshot()[FirstOf].rejected(), times);
     }),
     ("floodwall, reject: shed", |times| {
         static WALL: Floodwall<FirstOf<2, 6>> = wall(ALL, Curve::ALWAYS);
         repeat(times, || is_err(WALL.admit(FirstOf)));
+        assert_eq!(WALL.snapshot()[FirstOf].rejected(), times);
     }),
     ("sharded, acquire and release", |times| {
         static SHARDED: ShardedBulkhead<8> = ShardedBulkhead::new(CAPACITY);
+        assert!(SHARDED.try_acquire().is_ok());
         repeat(times, || drop(SHARDED.try_acquire()));
     }),
     ("sharded, reject", |times| {
         static SHARDED: ShardedBulkhead<8> = ShardedBulkhead::new(CAPACITY);
         repeat(CAPACITY.into(), || forget(SHARDED.try_acquire()));
+        assert!(SHARDED.try_acquire().is_err());
         repeat(times, || is_err(SHARDED.try_acquire()));
     }),
     ("worker gauge, enter and drop", |times| {

@@ -135,7 +135,7 @@ impl<C: Class> Floodwall<C> {
         #[must_use]
         pub const fn from_rules(rules: Rules<C>) -> Self {
             Floodwall {
-                word: CachePadded::new(PermitWord::new(0, Self::LANES.layout())),
+                word: CachePadded::new(PermitWord::new(Self::LANES.first(), Self::LANES.layout())),
                 rules: RuleSlots::new(&Settings {
                     rules,
                     mode: Mode::DEFAULT,
@@ -543,5 +543,23 @@ mod tests {
             rules.with_capacity(20)
         });
         assert_eq!((updated, wall.capacity()), (Ok(()), 20));
+    }
+
+    /// Readers would see the same values in a new epoch.
+    #[test]
+    fn update_that_changes_nothing_keeps_the_epoch() {
+        let wall = Floodwall::new(10, &[Kind::Message.rule(Share::exactly(5))]);
+        let open = wall.load();
+        wall.set_rules(wall.rules());
+        wall.set_capacity(10).unwrap();
+        wall.open();
+        wall.set_pressure(0.0);
+        wall.set_dry_run(&[]);
+        assert_eq!(wall.load(), open);
+        wall.close();
+        let closed = wall.load();
+        assert_ne!(closed, open);
+        wall.close();
+        assert_eq!(wall.load(), closed);
     }
 }

@@ -186,7 +186,7 @@ compile_error!(
 
 #[cfg(feature = "alloc")]
 extern crate alloc;
-#[cfg(feature = "std")]
+#[cfg(any(feature = "std", floodwall_loom))]
 extern crate std;
 
 #[cfg(target_has_atomic = "64")]
@@ -237,7 +237,7 @@ mod public {
     pub use crate::shed::{Shed, Shedder};
 
     #[cfg(floodwall_loom)]
-    pub use crate::thread_slot::exclusive::ExclusiveSlots;
+    pub use crate::thread_slot::{exclusive::ExclusiveSlots, modelled::count_in_exclusive_slot};
 }
 
 /// Compiles and runs the examples of the README.

@@ -19,6 +19,7 @@ use crate::sync::Ordering;
 /// # static BULKHEAD: Bulkhead = Bulkhead::new(1);
 /// # fn work() { assert_eq!(BULKHEAD.in_use(), 0) }
 /// # fn main() {
+/// # assert!(BULKHEAD.try_acquire().is_ok()); // else some of the rest would do nothing
 /// let _ = BULKHEAD.try_acquire();               // `_` binds nothing: write `_permit`
 /// work();
 ///

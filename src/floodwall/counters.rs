@@ -8,8 +8,8 @@ use crossbeam_utils::CachePadded;
 use super::class::{MAX_CLASSES, each_class};
 use super::rejection::Reason;
 use crate::shed::draw::Draw;
-use crate::sync::Ordering;
-use crate::sync::stat::{AtomicU32, AtomicU64};
+use crate::sync::stat::{self, AtomicU32, AtomicU64};
+use crate::sync::{Ordering, constructor};
 use crate::thread_slot::{self, THREAD_SLOTS, ThreadSlot};
 
 pub(super) struct Counters([CachePadded<[SlotCounters; MAX_CLASSES]>; THREAD_SLOTS]);
@@ -37,6 +37,13 @@ pub(super) struct Totals {
 // ORDERING: Relaxed in this file: counters order nothing, and a draw decides only the request that uses it.
 
 impl Counters {
+    #[cfg(floodwall_loom)]
+    pub(super) fn new() -> Self {
+        let slot = |slot| CachePadded::new(each_class!(class => SlotCounters::new(slot, class)));
+        Counters(core::array::from_fn(slot))
+    }
+
+    #[cfg(not(floodwall_loom))]
     pub(super) const fn new() -> Self {
         let mut slots = Counters(
             [const { CachePadded::new([const { SlotCounters::new(0, 0) }; MAX_CLASSES]) };
@@ -74,13 +81,15 @@ impl Counters {
 }
 
 impl SlotCounters {
-    const fn new(slot: usize, class: usize) -> Self {
-        SlotCounters {
-            admitted: AtomicU64::new(0),
-            rejected: [const { AtomicU64::new(0) }; Reason::COUNT],
-            // Consecutive slots begin at consecutive draws, so threads that decide once each are even too.
-            next_draw: AtomicU32::new(slot as u32),
-            draw_offset: draw_offset(class),
+    constructor! {
+        const fn new(slot: usize, class: usize) -> Self {
+            SlotCounters {
+                admitted: AtomicU64::new(0),
+                rejected: stat::zeros(),
+                // Consecutive slots begin at consecutive draws, so threads that decide once each are even too.
+                next_draw: AtomicU32::new(slot as u32),
+                draw_offset: draw_offset(class),
+            }
         }
     }
 }
@@ -132,10 +141,10 @@ impl LocalCounters<'_> {
 pub(super) struct DryRunCounters(CachePadded<[[AtomicU64; Reason::COUNT]; MAX_CLASSES]>);
 
 impl DryRunCounters {
-    pub(super) const fn new() -> Self {
-        DryRunCounters(CachePadded::new(
-            [const { [const { AtomicU64::new(0) }; Reason::COUNT] }; MAX_CLASSES],
-        ))
+    constructor! {
+        pub(super) const fn new() -> Self {
+            DryRunCounters(CachePadded::new(each_class!(_class => stat::zeros())))
+        }
     }
 
     pub(super) fn count(&self, class: usize, reason: &Reason) {

@@ -288,6 +288,7 @@ mod tests {
             capacity: u32::MAX as u64,
         };
         let thresholds = Thresholds::new(lanes, 0, &limits, Curve::NEVER, 0);
+        assert!(thresholds.are_of_epoch(lanes, THRESHOLD));
         assert!(thresholds.admit(lanes, THRESHOLD, 0, 1));
     }
 }

@@ -29,7 +29,7 @@ pub(super) struct RuleSlots {
 
 impl RuleSlots {
     constructor! {
-        /// Creates the slots for epoch 0.
+        /// Creates the slots for the first epoch.
         pub(super) const fn new<C: Class>(settings: &Settings<C>) -> Self {
             RuleSlots {
                 // No word selects the second slot before an update has written it.
@@ -38,7 +38,7 @@ impl RuleSlots {
                     CachePadded::new(Slot::new(settings)),
                 ],
                 thresholds: CachePadded::new(
-                    each_class!(class => AtomicU64::new(thresholds_of(settings, 0, class))),
+                    each_class!(class => AtomicU64::new(thresholds_of(settings, Rules::<C>::LANES.first(), class))),
                 ),
                 updates: CachePadded::new(Lock::new()),
             }

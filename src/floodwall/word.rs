@@ -103,6 +103,16 @@ impl Lanes {
         }
     }
 
+    /// Returns the word of a new wall.
+    pub(super) const fn first(self) -> u64 {
+        // Models make two updates: here they step to the last epoch, and from it to the first.
+        if cfg!(floodwall_loom) {
+            0_u64.wrapping_sub(2 * self.next_epoch())
+        } else {
+            0
+        }
+    }
+
     /// Returns what to add to a word to step to the next epoch. The epoch wraps.
     #[inline(always)]
     pub(super) const fn next_epoch(self) -> u64 {

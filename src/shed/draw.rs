@@ -24,7 +24,7 @@ const BLOCK: u32 = 16;
 /// let lowest = Draw::from(0); // shed at any probability above 0
 /// assert!(shedder.decide_with(0.61, lowest).is_err());
 /// let user = Draw::keyed(4711, 20_250_101); // the same draw on every server, for one day
-/// assert_eq!(user, Draw::keyed(4711, 20_250_101));
+/// assert_eq!(user, Draw::from(0xD43E_1B8D));
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Draw(u32);

@@ -43,3 +43,16 @@ fn fails_spuriously() -> bool {
     let number = ATTEMPTS.fetch_add(1, Ordering::Relaxed);
     Draw::keyed(number, 0) < Draw::from(u32::MAX / 3)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_exchange_in_three_fails() {
+        let word = AtomicU64::new(0);
+        let exchange = || word.compare_exchange_weak(0, 0, Ordering::Relaxed, Ordering::Relaxed);
+        let failed = (0..3_000).filter(|_| exchange().is_err()).count();
+        assert!((800..=1_200).contains(&failed), "{failed}");
+    }
+}

@@ -10,8 +10,9 @@
 
 use crate::sync::{AtomicU64, Ordering, constructor};
 
-/// The number of threads that can own an exclusive slot at once. All other threads share slots.
-pub(crate) const EXCLUSIVE_SLOTS: usize = 16;
+/// The number of threads that can own an exclusive slot at once. All other threads share slots. Few in the models,
+/// because loom's stacks are small.
+pub(crate) const EXCLUSIVE_SLOTS: usize = if cfg!(floodwall_loom) { 2 } else { 16 };
 
 /// The allocation state of the exclusive slots: bit `n` is set while slot `n` is claimed.
 pub struct ExclusiveSlots(AtomicU64);

@@ -10,8 +10,7 @@ use crate::common::{NthClass, equal_rules, panic_message, permits};
 
 fn discard<T>(_: T) {}
 
-/// Checks that each call that reads the class's index panics with `message` and changes nothing. If a
-/// panic left the lock of rule updates held, reading the rules afterwards would wait forever.
+/// Checks that each call that reads the class's index panics with `message` and changes nothing.
 #[track_caller]
 fn assert_every_call_panics<C>(wall: &Floodwall<C>, class: C, message: &str)
 where

@@ -120,7 +120,7 @@ fn counters_are_exact_while_threads_start_and_exit() {
         }
     });
     assert_eq!(counters(&wall), sum);
-    assert_eq!(sum.as_flattened().iter().sum::<u64>(), 900_000);
+    assert_eq!((sum[0][0], sum[2][2]), (300_000, 300_000));
 }
 
 /// Thread-local destructors run before or after the library's, which releases the thread's slot. Both
@@ -187,15 +187,16 @@ fn limits_and_guarantees_hold_during_rule_updates() {
     };
     // If login has a high cap, its curve sheds all of it. If the curve would shed batch, batch is full.
     let all_rules = [
-        rules(6, 3, 1, Curve::NEVER),
-        rules(7, 5, 0, Curve::ALWAYS),
-        rules(8, 2, 1, Curve::NEVER),
+        rules(5, 3, 1, Curve::NEVER),
+        rules(6, 5, 0, Curve::ALWAYS),
+        rules(5, 2, 1, Curve::NEVER),
     ];
-    let (max, max_total) = ([GUARANTEE, 3, 1], 6);
+    // One less than the classes may hold together.
+    let (max, max_total) = ([GUARANTEE, 3, 1], 5);
 
     let wall = Floodwall::from_rules(all_rules[0]);
     let held: [AtomicU32; 3] = Default::default();
-    let total = AtomicU32::new(0);
+    let (total, visits) = (AtomicU32::new(0), AtomicU32::new(0));
     let visit = |kind: Kind| {
         let _permit = wall.admit(kind)?;
         let held = &held[kind as usize];
@@ -203,6 +204,10 @@ fn limits_and_guarantees_hold_during_rule_updates() {
         assert!(now <= max[kind as usize], "{now} of {kind:?}");
         let now = total.fetch_add(1, Ordering::Relaxed) + 1;
         assert!(now <= max_total, "{now} in total");
+        // Lets other threads find the wall full.
+        if visits.fetch_add(1, Ordering::Relaxed) % 1024 == 0 {
+            thread::yield_now();
+        }
         total.fetch_sub(1, Ordering::Relaxed);
         held.fetch_sub(1, Ordering::Relaxed);
         Ok::<_, Rejection>(())
@@ -248,7 +253,7 @@ fn no_class_borrows_past_its_curve() {
 
 /// Each retry uses the same sample, so a lost race does not change the answer.
 #[test]
-fn retried_admission_keeps_its_draw() {
+fn retried_admission_keeps_the_draw_of_its_caller() {
     let rule = |kind: Kind| {
         let share = Share::at_most(100);
         kind.rule(share).shed(Curve::ALWAYS.capped(0.5))
@@ -264,7 +269,7 @@ fn retried_admission_keeps_its_draw() {
 
 #[test]
 fn short_threads_are_shed_evenly_by_a_wall() {
-    for probability in [0.05, 0.3, 0.5, 0.8] {
+    for probability in [0.1, 0.3, 0.5, 0.8] {
         let wall = shedding_wall();
         let decide = || sheds(&wall, crate::Kind::Login, probability);
         assert_shed_threads(shed_of_successive_threads(decide), probability);

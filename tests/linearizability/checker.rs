@@ -29,7 +29,24 @@ pub(crate) trait Model: Copy + Eq + Hash + fmt::Debug {
     fn release_of(call: Self::Call) -> (Self::Call, Self::Answer);
 }
 
-/// A call with its answer and the times at which it began and ended.
+/// The object under test, with the model that it must conform to.
+pub(crate) trait Subject: Sync {
+    type Model: Model;
+    type Permit<'a>: Send
+    where
+        Self: 'a;
+
+    /// Sets the state, between two histories.
+    fn reset(&self, state: &Self::Model);
+
+    /// Calls the object. Returns the answer and the permit acquired, if any.
+    fn answer(&self, call: CallOf<Self>) -> (AnswerOf<Self>, Option<Self::Permit<'_>>);
+}
+
+pub(crate) type CallOf<S> = <<S as Subject>::Model as Model>::Call;
+pub(crate) type AnswerOf<S> = <<S as Subject>::Model as Model>::Answer;
+
+/// A call with its answer and the times at which it began and ended. Where nothing is known of the times, they overlap.
 pub(crate) struct Operation<M: Model> {
     pub(crate) thread: usize,
     pub(crate) call: M::Call,
@@ -41,7 +58,7 @@ pub(crate) struct Operation<M: Model> {
 /// The operations of several threads on one object, and the state before the first.
 pub(crate) struct History<M: Model> {
     pub(crate) start: M,
-    /// At most 32.
+    /// At most 32, those of one thread in the order of its calls.
     pub(crate) operations: Vec<Operation<M>>,
 }
 
@@ -88,6 +105,9 @@ impl<M: Model> Search<'_, M> {
             return None;
         }
         for i in undone().filter(|&i| operations[i].began < first_end) {
+            if undone().any(|j| j < i && operations[j].thread == operations[i].thread) {
+                continue;
+            }
             let mut after = state;
             if after.apply(operations[i].call) != operations[i].answer {
                 continue;

@@ -114,3 +114,14 @@ fn dead_ends_are_not_searched_twice() {
     lines.push((14, read(4), 0, 100));
     assert!(history(&lines).explain().is_none());
 }
+
+/// A thread's own calls are not reordered even if nothing is known of their times.
+#[test]
+fn calls_of_one_thread_keep_their_order() {
+    let both_ways: [&[Line]; 2] = [
+        &[(0, set(1), 0, 9), (0, read(1), 0, 9)],
+        &[(0, read(1), 0, 9), (0, set(1), 0, 9)],
+    ];
+    let explained = both_ways.map(|lines| history(lines).explain().is_some());
+    assert_eq!(explained, [true, false]);
+}

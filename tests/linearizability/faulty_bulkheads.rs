@@ -4,8 +4,8 @@
 use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
 
 use crate::bulkhead_model::{Answer, BulkheadModel, Call};
-use crate::checker::Model;
-use crate::recorder::{Subject, assert_accepted, assert_detected, widen_race};
+use crate::checker::{Model, Subject};
+use crate::recorder::{assert_accepted, assert_detected, widen_race};
 
 struct Sketch {
     fault: Fault,

@@ -5,10 +5,10 @@ use std::array;
 use std::sync::RwLock;
 use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
 
-use crate::checker::Model;
+use crate::checker::{Model, Subject};
 use crate::faulty_bulkheads::SketchPermit;
 use crate::floodwall_model::{Answer, COUNT, Call, Config, FloodwallModel};
-use crate::recorder::{Subject, assert_accepted, assert_detected, widen_race};
+use crate::recorder::{assert_accepted, assert_detected, widen_race};
 use crate::spec::{Mode, Ramp, Request};
 
 /// Decides by the model and compare-exchanges one word.

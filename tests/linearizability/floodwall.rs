@@ -6,8 +6,8 @@ use floodwall::{
     AdmitOptions, ClassSnapshot, Draw, Floodwall, Permit, Reason, Rejection, RulesError,
 };
 
+use crate::checker::Subject;
 use crate::floodwall_model::{Answer, Call, ClassView, Config, FloodwallModel, KINDS, Kind, NAMES};
-use crate::recorder::{Subject, assert_linearizable};
 use crate::spec::{self, Request};
 
 impl Subject for Floodwall<Kind> {
@@ -41,7 +41,9 @@ impl Subject for Floodwall<Kind> {
                             class, requested, ..
                         } = rejection;
                         assert_eq!((class, requested), (NAMES[index], permits));
-                        rejected(rejection.reason)
+                        let reason = rejected(rejection.reason);
+                        assert_eq!(rejection.to_string(), text(class, reason, permits));
+                        Answer::Rejected(reason)
                     }
                 }
             }
@@ -80,8 +82,8 @@ impl Subject for Floodwall<Kind> {
     }
 }
 
-fn rejected(reason: Reason) -> Answer {
-    Answer::Rejected(match reason {
+fn rejected(reason: Reason) -> spec::Rejection {
+    match reason {
         Reason::Shed {
             utilization,
             probability,
@@ -109,7 +111,35 @@ fn rejected(reason: Reason) -> Answer {
         },
         Reason::Closed => spec::Rejection::Closed,
         other => panic!("the model does not know {other:?}"),
-    })
+    }
+}
+
+/// Returns the text that a rejection must have.
+fn text(class: &str, rejection: spec::Rejection, requested: u32) -> String {
+    let reason = match rejection {
+        spec::Rejection::Shed {
+            utilization,
+            probability,
+        } => format!("shed at utilization {utilization:.2} (reject probability {probability:.2})"),
+        spec::Rejection::ClassFull { in_use, cap } => {
+            format!("class full: {in_use} of {cap} permits in use")
+        }
+        spec::Rejection::PoolFull {
+            in_use,
+            reserved,
+            capacity,
+        } => format!(
+            "pool full: {in_use} of {capacity} permits in use, {reserved} reserved for other classes"
+        ),
+        spec::Rejection::TooLarge { reachable } => {
+            format!("too large: the class can hold at most {reachable} permits")
+        }
+        spec::Rejection::Closed => "closed".to_owned(),
+    };
+    match requested {
+        1 => format!("{class}: {reason}"),
+        _ => format!("{class}: {reason}, {requested} requested"),
+    }
 }
 
 fn updated(result: Result<(), RulesError>) -> Answer {
@@ -134,9 +164,4 @@ fn snapshot(wall: &Floodwall<Kind>) -> Answer {
         closed: snapshot.closed,
         classes: array::from_fn(|class| view(&snapshot.classes()[class])),
     }
-}
-
-#[test]
-fn floodwall_is_linearizable() {
-    assert_linearizable(|| Floodwall::from_rules(Config::NOTHING.rules()));
 }

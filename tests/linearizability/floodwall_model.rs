@@ -85,7 +85,7 @@ const fn ramp(lo: u64, hi: u64, max: u64) -> Ramp {
 
 const ALWAYS: Ramp = ramp(0, 0, 100);
 const HALF: Ramp = ramp(0, 0, 50);
-const STEP: Ramp = ramp(50, 50, 100);
+pub(crate) const STEP: Ramp = ramp(50, 50, 100);
 const LINEAR: Ramp = ramp(25, 75, 100);
 
 /// The curves in use, with their specifications.

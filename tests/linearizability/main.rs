@@ -31,3 +31,18 @@ mod faulty_floodwalls;
 mod floodwall;
 mod floodwall_model;
 mod recorder;
+
+use ::floodwall::{Bulkhead, Floodwall};
+
+use floodwall_model::Config;
+use recorder::assert_linearizable;
+
+#[test]
+fn bulkhead_is_linearizable() {
+    assert_linearizable(|| Bulkhead::new(0));
+}
+
+#[test]
+fn floodwall_is_linearizable() {
+    assert_linearizable(|| Floodwall::from_rules(Config::NOTHING.rules()));
+}

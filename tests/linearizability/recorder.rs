@@ -11,24 +11,7 @@ use crossbeam_utils::CachePadded;
 use rand::rngs::Xoshiro256PlusPlus as Random;
 use rand::{RngExt, SeedableRng};
 
-use crate::checker::{History, Model, Operation};
-
-/// The object under test, with the model that it must conform to.
-pub(crate) trait Subject: Sync {
-    type Model: Model;
-    type Permit<'a>: Send
-    where
-        Self: 'a;
-
-    /// Sets the state, between two histories.
-    fn reset(&self, state: &Self::Model);
-
-    /// Calls the object. Returns the answer and the permit acquired, if any.
-    fn answer(&self, call: CallOf<Self>) -> (AnswerOf<Self>, Option<Self::Permit<'_>>);
-}
-
-type CallOf<S> = <<S as Subject>::Model as Model>::Call;
-type AnswerOf<S> = <<S as Subject>::Model as Model>::Answer;
+use crate::checker::{CallOf, History, Model, Operation, Subject};
 
 /// One thread's part in a history, with the permits that it still holds.
 type Part<'a, S> = (

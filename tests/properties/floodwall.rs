@@ -283,7 +283,7 @@ fn assert_same<const COUNT: usize>(
     assert_eq!(u64::from(snapshot.in_use()), oracle.in_use.iter().sum());
     assert_eq!(snapshot.classes().len(), COUNT);
     for (i, class) in snapshot.classes().iter().enumerate() {
-        assert_eq!(view(class), oracle.view(i, class.name));
+        assert_eq!(view(class), oracle.view(i, NthClass::<COUNT>::NAMES[i]));
         assert_eq!(u64::from(wall.in_use(NthClass(i))), oracle.in_use[i]);
         let share = Share::between(classes[i].guarantee, classes[i].cap);
         assert_eq!(wall.rules().share(NthClass(i)), share);

@@ -24,7 +24,8 @@ pub fn two_updates(model: impl Fn() + Sync + Send + 'static) {
     check(Some(4), model);
 }
 
-fn check(preemptions: Option<usize>, model: impl Fn() + Sync + Send + 'static) {
+/// Explores every schedule with at most this many preemptions.
+pub fn check(preemptions: Option<usize>, model: impl Fn() + Sync + Send + 'static) {
     let mut builder = loom::model::Builder::new();
     builder.preemption_bound = preemptions;
     builder.check(move || {

@@ -172,6 +172,7 @@ impl Fixture {
         if active != (0, 0) {
             violation("gauge", "active and held after all threads ended", active);
         }
+        // Holds unless the soak itself loses a permit.
         let acquired = counts.answered(Answer::Admitted as usize) + counts.entered;
         if acquired != counts.released {
             violation("all", "acquired and released", (acquired, counts.released));

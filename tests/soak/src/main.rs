@@ -27,7 +27,7 @@ use clap::Parser;
 use counts::Counts;
 use fixture::Fixture;
 use reference::violation;
-use target::ANSWERS;
+use target::{ANSWERS, Answer};
 use worker::{Channel, Worker};
 
 /// Runs all operations on many threads and checks them against a reference account.
@@ -108,10 +108,15 @@ fn report(fixture: &Fixture, counts: &Counts, length: Duration) {
     println!();
     row("", &|answer| ANSWERS[answer].into());
     for (checked, answers) in fixture.targets.iter().zip(&counts.answers) {
-        row(checked.reference.name(), &|answer| {
-            let classes = answers.iter().map(|class| class[answer]);
-            classes.sum::<u64>().to_string()
-        });
+        let of = |answer| answers.iter().map(|class| class[answer]).sum::<u64>();
+        row(checked.reference.name(), &|answer| of(answer).to_string());
+        // A wall that stays closed exceeds no limit either.
+        let all = (0..ANSWERS.len()).map(of).sum::<u64>();
+        let admitted = of(Answer::Admitted as usize);
+        if 20 * admitted <= all {
+            let name = checked.reference.name();
+            violation(name, "requests admitted, of all", (admitted, all));
+        }
     }
     row("all", &|answer| counts.answered(answer).to_string());
     let Counts {
