@@ -343,7 +343,9 @@ class Flood(unittest.TestCase):
                 self.assertIn(f"<td>{name}<", page)
 
     def in_use(self, server):
-        return [value for sample, value in server.metrics().items() if sample.startswith("floodwall_in_use{")]
+        in_use = [value for sample, value in server.metrics().items() if sample.startswith("floodwall_in_use{")]
+        self.assertEqual(len(in_use), 4)
+        return in_use
 
     def set_rules(self, server, text):
         return server.request("PUT", "/admin/rules", text, {"Authorization": f"Bearer {TOKEN}"})

@@ -5,7 +5,8 @@ use std::net::IpAddr;
 use floodwall::Rules;
 use subtle::ConstantTimeEq;
 
-use crate::http::{Connection, Head, RequestError, Response};
+use crate::head::Head;
+use crate::http::{Connection, RequestError, Response};
 use crate::wall::{CAPACITY, Kind, WALL};
 
 /// Returns the current rules, after a PUT the new ones.

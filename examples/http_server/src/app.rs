@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use floodwall::{Permit, Rejection};
 
-use crate::http::{Connection, Head, RequestError, Response};
+use crate::head::Head;
+use crate::http::{Connection, RequestError, Response};
 use crate::pool::Pool;
 use crate::wall::{Kind, WALL};
 use crate::{admin, metrics, page};

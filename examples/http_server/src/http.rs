@@ -1,4 +1,4 @@
-//! The part of HTTP/1.1 that this server needs: request heads, bodies and responses.
+//! The part of HTTP/1.1 that this server needs: connections, bodies and responses. `head.rs` parses heads.
 //!
 //! Each of them has a limit in bytes and in time. A client that sends slowly or without end occupies
 //! one connection thread for seconds, and nothing else.
@@ -8,9 +8,7 @@ use std::mem;
 use std::net::{IpAddr, Shutdown, TcpStream};
 use std::time::{Duration, Instant};
 
-const MAX_HEAD_BYTES: usize = 8 << 10;
-const MAX_HEADERS: usize = 64;
-const MAX_BODY_BYTES: usize = 64 << 10;
+use crate::head::{Head, HeadError};
 
 /// Longest wait of a connection for its next request.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(15);
@@ -22,34 +20,6 @@ const SEND_TIMEOUT: Duration = Duration::from_secs(5);
 const LINGER_TIMEOUT: Duration = Duration::from_secs(1);
 /// How often an idle connection checks for shutdown.
 const POLL_INTERVAL: Duration = Duration::from_millis(100);
-
-/// The request line and the headers: all that is known before the body is read.
-pub(crate) struct Head {
-    pub(crate) method: String,
-    target: String,
-    headers: Vec<(String, String)>,
-    body_bytes: usize,
-    pub(crate) keeps_alive: bool,
-}
-
-impl Head {
-    /// Returns the path, without the query.
-    pub(crate) fn path(&self) -> &str {
-        self.target.split('?').next().unwrap_or_default()
-    }
-
-    /// Returns whether the client waits for `100 Continue` before it sends the body.
-    fn expects_continue(&self) -> bool {
-        self.header("expect").is_some()
-    }
-
-    /// Returns the value of the first header with this name.
-    pub(crate) fn header(&self, name: &str) -> Option<&str> {
-        let is_named = |(key, _): &&(String, String)| key.eq_ignore_ascii_case(name);
-        let (_, value) = self.headers.iter().find(is_named)?;
-        Some(value)
-    }
-}
 
 /// Error returned when a request could not be read.
 pub(crate) enum RequestError {
@@ -65,8 +35,10 @@ impl From<io::Error> for RequestError {
     }
 }
 
-fn invalid(status: &'static str, message: &str) -> RequestError {
-    RequestError::Invalid(Response::text(status, message))
+impl From<HeadError> for RequestError {
+    fn from(error: HeadError) -> Self {
+        RequestError::Invalid(Response::text(error.status, &error.message))
+    }
 }
 
 /// One client connection.
@@ -120,22 +92,10 @@ impl Connection {
     pub(crate) fn read_head(&mut self) -> Result<Head, RequestError> {
         let deadline = Instant::now() + RECEIVE_TIMEOUT;
         loop {
-            let mut headers = [httparse::EMPTY_HEADER; MAX_HEADERS];
-            let mut request = httparse::Request::new(&mut headers);
-            match request.parse(&self.received) {
-                Ok(httparse::Status::Complete(bytes)) if bytes <= MAX_HEAD_BYTES => {
-                    let head = parse_head(&request)?;
-                    self.received.drain(..bytes);
-                    self.body_left = head.body_bytes;
-                    return Ok(head);
-                }
-                Ok(httparse::Status::Partial) if self.received.len() < MAX_HEAD_BYTES => {}
-                Ok(_) | Err(httparse::Error::TooManyHeaders) => {
-                    let message =
-                        format!("the head exceeds {MAX_HEAD_BYTES} bytes or {MAX_HEADERS} headers");
-                    return Err(invalid("431 Request Header Fields Too Large", &message));
-                }
-                Err(error) => return Err(invalid("400 Bad Request", &error.to_string())),
+            if let Some((head, bytes)) = Head::parse(&self.received)? {
+                self.received.drain(..bytes);
+                self.body_left = head.body_bytes;
+                return Ok(head);
             }
             self.receive_by(deadline)?;
         }
@@ -206,10 +166,10 @@ impl Connection {
 
     fn receive_by(&mut self, deadline: Instant) -> Result<(), RequestError> {
         match self.receive(deadline) {
-            Err(error) if is_timeout(&error) => Err(invalid(
+            Err(error) if is_timeout(&error) => Err(RequestError::Invalid(Response::text(
                 "408 Request Timeout",
                 "the request took too long to arrive",
-            )),
+            ))),
             result => Ok(result?),
         }
     }
@@ -237,65 +197,6 @@ impl Connection {
 /// Returns whether a read timed out. The kind differs by platform.
 fn is_timeout(error: &io::Error) -> bool {
     matches!(error.kind(), ErrorKind::TimedOut | ErrorKind::WouldBlock)
-}
-
-/// Checks a parsed head. Rejects every request whose body length is ambiguous, which would allow
-/// request smuggling.
-fn parse_head(request: &httparse::Request<'_, '_>) -> Result<Head, RequestError> {
-    let bad_request = |message| invalid("400 Bad Request", message);
-    let is_1_1 = request.version == Some(1);
-    let mut head = Head {
-        method: request.method.unwrap_or_default().to_owned(),
-        target: request.path.unwrap_or_default().to_owned(),
-        headers: Vec::with_capacity(request.headers.len()),
-        body_bytes: 0,
-        keeps_alive: is_1_1,
-    };
-    let (mut hosts, mut lengths) = (0, 0);
-    for header in request.headers.iter() {
-        let value =
-            str::from_utf8(header.value).map_err(|_| bad_request("a header is not UTF-8"))?;
-        let value = value.trim_matches([' ', '\t']);
-        match header.name.to_ascii_lowercase().as_str() {
-            "host" => hosts += 1,
-            "transfer-encoding" => {
-                return Err(invalid(
-                    "411 Length Required",
-                    "Transfer-Encoding is not supported: send Content-Length",
-                ));
-            }
-            "content-length" => {
-                let is_number =
-                    !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_digit());
-                if !is_number {
-                    return Err(bad_request("Content-Length is not a number"));
-                }
-                lengths += 1;
-                // A number that does not fit in a usize exceeds the limit.
-                head.body_bytes = value.parse().unwrap_or(usize::MAX);
-            }
-            "connection" => {
-                let mut options = value.split(',').map(str::trim);
-                if options.any(|option| option.eq_ignore_ascii_case("close")) {
-                    head.keeps_alive = false;
-                }
-            }
-            _ => {}
-        }
-        head.headers
-            .push((header.name.to_owned(), value.to_owned()));
-    }
-    if lengths > 1 {
-        return Err(bad_request("more than one Content-Length"));
-    }
-    if is_1_1 && hosts != 1 || hosts > 1 {
-        return Err(bad_request("Host is missing or repeated"));
-    }
-    if head.body_bytes > MAX_BODY_BYTES {
-        let message = format!("the body exceeds {MAX_BODY_BYTES} bytes");
-        return Err(invalid("413 Content Too Large", &message));
-    }
-    Ok(head)
 }
 
 pub(crate) struct Response {

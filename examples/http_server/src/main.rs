@@ -14,6 +14,7 @@
 
 mod admin;
 mod app;
+mod head;
 mod http;
 mod metrics;
 mod page;
