@@ -52,7 +52,7 @@ use Step::Release;
 struct Program {
     rules: Config,
     /// Done before the threads start.
-    first: Vec<Call>,
+    first: Vec<Step>,
     threads: Vec<Vec<Step>>,
 }
 
@@ -75,15 +75,7 @@ impl Program {
     /// Runs one schedule.
     fn run(&self) -> History<FloodwallModel> {
         let wall = Arc::new(Wall::from_rules(self.rules.rules()));
-        let first = run_thread(
-            &wall,
-            &self
-                .first
-                .iter()
-                .copied()
-                .map(Step::Call)
-                .collect::<Vec<_>>(),
-        );
+        let first = run_thread(&wall, &self.first);
         let spawn = |steps: &Vec<Step>| {
             let (wall, steps) = (Arc::clone(&wall), steps.clone());
             thread::spawn(move || run_thread(&wall, &steps))
@@ -176,7 +168,7 @@ fn ask(class: usize, permits: u32) -> Step {
     }))
 }
 
-fn program<const N: usize>(rules: Config, first: &[Call], threads: [&[Step]; N]) -> Program {
+fn program<const N: usize>(rules: Config, first: &[Step], threads: [&[Step]; N]) -> Program {
     Program {
         rules,
         first: first.to_vec(),
@@ -244,7 +236,7 @@ fn two_setters_and_a_look_have_an_order() {
 #[test]
 fn request_across_the_wrap_of_epochs_has_an_order() {
     let rules = with_step(config(3, [(0, 3), (1, 2), (0, 0)]));
-    let first = [Call::SetPressure(60)];
+    let first = [Step::Call(Call::SetPressure(60))];
     let threads: [&[Step]; 2] = [
         &[ask(0, 1)],
         &[
@@ -279,11 +271,12 @@ fn random_programs_have_an_order() {
     for seed in 0..programs {
         let random = &mut Random::seed_from_u64(seed);
         let mut call = || Step::Call(FloodwallModel::any_call(random));
-        let threads = [vec![call(), call()], vec![call(), call()]];
+        let threads = vec![vec![call(), call()], vec![call(), call()]];
+        let first = vec![call()];
         let program = Program {
             rules: FloodwallModel::any_start(random).config,
-            first: vec![FloodwallModel::any_call(random)],
-            threads: threads.to_vec(),
+            first,
+            threads,
         };
         histories += program.check(2);
     }

@@ -51,6 +51,7 @@ mod tests {
     #[test]
     fn one_exchange_in_three_fails() {
         let word = AtomicU64::new(0);
+        // ORDERING: Relaxed: there is only one thread.
         let exchange = || word.compare_exchange_weak(0, 0, Ordering::Relaxed, Ordering::Relaxed);
         let failed = (0..3_000).filter(|_| exchange().is_err()).count();
         assert!((800..=1_200).contains(&failed), "{failed}");

@@ -38,26 +38,37 @@ impl Shared {
     }
 }
 
+fn spawn<R: 'static>(
+    shared: &Arc<Shared>,
+    f: impl FnOnce(&Shared) -> R + 'static,
+) -> thread::JoinHandle<R> {
+    let shared = Arc::clone(shared);
+    thread::spawn(move || f(&shared))
+}
+
+/// Admits a request, and never releases its permit. Returns whether it was admitted.
+fn ask(shared: &Shared) -> bool {
+    kick();
+    shared.wall.admit(A).map(forget).is_ok()
+}
+
 /// Returns the admitted and the rejected requests.
 fn counts(snapshot: &Snapshot<Kind>) -> (u64, u64) {
     let class = &snapshot[A];
     (class.admitted, class.rejected())
 }
 
-/// Threads that use one exclusive slot after the other, without a read-modify-write, lose no count. Both
-/// slots are in use by turns: the second thread may find the first one free again, or not.
+/// Threads that count without a read-modify-write in one exclusive slot, one after the other, lose no count. The
+/// second thread claims the slot of the first if that has ended, and another one if not.
 #[test]
 fn exclusive_slot_keeps_the_counts_of_its_last_owner() {
     two_threads(|| {
         let shared = Shared::new(2);
-        let worker = |shared: Arc<Shared>| {
-            thread::spawn(move || {
-                shared.in_exclusive_slot(|| {
-                    forget(shared.wall.admit(A).unwrap());
-                });
+        let workers = [0, 1].map(|_| {
+            spawn(&shared, |shared| {
+                shared.in_exclusive_slot(|| assert!(ask(shared)));
             })
-        };
-        let workers = [0, 1].map(|_| worker(Arc::clone(&shared)));
+        });
         for worker in workers {
             worker.join().unwrap();
         }
@@ -70,14 +81,7 @@ fn exclusive_slot_keeps_the_counts_of_its_last_owner() {
 fn shared_slot_counts_every_request() {
     two_threads(|| {
         let shared = Shared::new(1);
-        let ask = |shared: &Shared| {
-            kick();
-            shared.wall.admit(A).map(forget).is_ok()
-        };
-        let other = {
-            let shared = Arc::clone(&shared);
-            thread::spawn(move || (ask(&shared), ask(&shared)))
-        };
+        let other = spawn(&shared, |shared| (ask(shared), ask(shared)));
         ask(&shared);
         other.join().unwrap();
         assert_eq!(counts(&shared.wall.snapshot()), (1, 2));
@@ -89,20 +93,15 @@ fn shared_slot_counts_every_request() {
 fn retried_request_is_counted_once() {
     two_updates(|| {
         let shared = Shared::new(1);
-        let other = {
-            let shared = Arc::clone(&shared);
-            thread::spawn(move || {
-                kick();
-                let permit = shared.wall.admit(A);
-                kick();
-                shared
-                    .wall
-                    .set_rules(Rules::new(2, &[A.rule(Share::at_most(1))]));
-                permit.is_ok()
-            })
-        };
-        kick();
-        let own = shared.wall.admit(A).map(forget).is_ok();
+        let other = spawn(&shared, |shared| {
+            kick();
+            let permit = shared.wall.admit(A);
+            kick();
+            let rules = Rules::new(2, &[A.rule(Share::at_most(1))]);
+            shared.wall.set_rules(rules);
+            permit.is_ok()
+        });
+        let own = ask(&shared);
         let admitted = u64::from(own) + u64::from(other.join().unwrap());
         assert_eq!(counts(&shared.wall.snapshot()), (admitted, 2 - admitted));
     });
@@ -114,17 +113,9 @@ fn dry_run_counts_a_retried_request_once() {
     two_threads(|| {
         let shared = Shared::new(1);
         shared.wall.set_dry_run(&[A]);
-        let ask = |shared: &Shared| {
-            kick();
-            forget(shared.wall.admit(A).unwrap());
-        };
-        ask(&shared);
-        let other = {
-            let shared = Arc::clone(&shared);
-            thread::spawn(move || ask(&shared))
-        };
-        ask(&shared);
-        other.join().unwrap();
+        assert!(ask(&shared));
+        let other = spawn(&shared, ask);
+        assert!(ask(&shared) & other.join().unwrap());
         let snapshot = shared.wall.snapshot();
         assert_eq!(counts(&snapshot), (3, 0));
         assert_eq!(snapshot[A].would_reject.pool_full, 2);
