@@ -150,7 +150,6 @@ fn ratio(in_use: u32, limit: u32) -> f64 {
     }
 }
 
-
 /// The error returned when a collector has a wall, a bulkhead or a gauge of that name already.
 ///
 /// Its samples would have the labels of the other, and Prometheus would reject the scrape.
