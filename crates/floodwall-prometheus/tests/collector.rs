@@ -144,6 +144,46 @@ mod families {
         }
     }
 
+    /// Names of samples, as users of the pages see them.
+    fn names(scrape: &Scrape) -> Vec<String> {
+        let name = |(name, family): (&String, &Family)| match &*family.kind {
+            "counter" => format!("{name}_total"),
+            _ => name.clone(),
+        };
+        scrape.families.iter().map(name).collect()
+    }
+
+    #[test]
+    fn readme_and_documentation_list_every_family() {
+        let readme = include_str!("../README.md");
+        let documentation = include_str!("../src/collector.rs");
+        for name in names(&scrape(&register(everything()))) {
+            assert!(readme.contains(&format!("`{name}`")), "{name}");
+            assert!(
+                documentation.contains(&format!("/// | `{name}` |")),
+                "{name}"
+            );
+        }
+    }
+
+    /// An alert on a metric that does not exist never fires.
+    #[test]
+    fn alerts_use_only_families_of_the_collector() {
+        let names = names(&scrape(&register(everything())));
+        let mut used = 0;
+        for alerts in [
+            include_str!("../alerts.yml"),
+            include_str!("../alerts_test.yml"),
+        ] {
+            let words = alerts.split(|c: char| !c.is_ascii_lowercase() && c != '_');
+            for word in words.filter(|word| word.starts_with("floodwall_")) {
+                assert!(names.iter().any(|name| name == word), "{word}");
+                used += 1;
+            }
+        }
+        assert!(used > 20);
+    }
+
     #[test]
     fn collector_without_walls_writes_no_family() {
         assert_eq!(encode(&register(FloodwallCollector::default())), "# EOF\n");
@@ -265,6 +305,7 @@ mod values {
             busy.value("floodwall_reject_probability_ratio", &of(Kind::Login)),
             0.5
         );
+        assert_eq!(busy.value("floodwall_admitted", &of(Kind::Message)), 5.0);
         drop(permits);
         let idle = scrape(&registry);
         assert_eq!(idle.value("floodwall_in_use", &of(Kind::Message)), 0.0);
@@ -553,13 +594,23 @@ mod threads {
 
     use super::*;
 
-    /// Each request has two permits, and the rules change together, so samples of two snapshots would disagree.
+    /// Ends the traffic also if an assertion fails: the scope waits for its threads.
+    struct OnDrop<F: Fn()>(F);
+
+    impl<F: Fn()> Drop for OnDrop<F> {
+        fn drop(&mut self) {
+            (self.0)();
+        }
+    }
+
+    /// Requests and the rules change all the time, so samples of two snapshots would disagree.
     #[test]
     fn concurrent_scrapes_are_coherent_and_counters_never_go_down() {
         let wall = wall();
         let registry = register(FloodwallCollector::new().floodwall("http", Arc::clone(&wall)));
         let done = AtomicBool::new(false);
         thread::scope(|scope| {
+            let traffic_ends = OnDrop(|| done.store(true, Ordering::Relaxed));
             for class in Kind::ALL {
                 scope.spawn(|| {
                     while !done.load(Ordering::Relaxed) {
@@ -576,7 +627,7 @@ mod threads {
                 }
             });
             let mut previous = [0.0; 14];
-            for _ in 0..300 {
+            for _ in 0..3_000 {
                 let scrape = scrape(&registry);
                 let capacity = scrape.value("floodwall_capacity", &[("wall", "http")]);
                 let in_use = Kind::ALL.iter().map(|&class| {
@@ -601,7 +652,7 @@ mod threads {
                     *previous = now;
                 }
             }
-            done.store(true, Ordering::Relaxed);
+            drop(traffic_ends);
         });
         let scrape = scrape(&registry);
         for (class, snapshot) in wall.snapshot().iter() {
@@ -657,6 +708,17 @@ mod promtool {
             prometheus_text::encode(&mut metrics, &register(collector)).unwrap();
             if let Some(result) = promtool(&["check", "metrics"], &metrics) {
                 assert_eq!(result, (true, String::new()));
+            }
+        }
+    }
+
+    #[test]
+    fn alerts_are_valid_and_pass_their_tests() {
+        let alerts = concat!(env!("CARGO_MANIFEST_DIR"), "/alerts.yml");
+        let tests = concat!(env!("CARGO_MANIFEST_DIR"), "/alerts_test.yml");
+        for arguments in [["check", "rules", alerts], ["test", "rules", tests]] {
+            if let Some((passed, output)) = promtool(&arguments, "") {
+                assert!(passed && output.contains("SUCCESS"), "{output}");
             }
         }
     }
