@@ -46,7 +46,8 @@ use crate::source::{BulkheadState, DuplicateName, GaugeState, Peaks, Sources, Wa
 ///
 /// `reason` is a name that [`Reason::name`](floodwall::Reason::name) returns. Every reason has a sample in every scrape,
 /// also with the value 0, so `rate` and `increase` see the first rejection. A dry run never admits a request to a closed
-/// wall, so `floodwall_would_reject_total` has no reason `closed`.
+/// wall, so `floodwall_would_reject_total` has no reason `closed`. Names are escaped where the format needs it.
+/// Prometheus treats an empty label as a missing one, so names should not be empty.
 ///
 /// # Consistency
 /// All samples of a wall in one scrape come from one [`snapshot`](Floodwall::snapshot): permits and limits are of one
@@ -93,7 +94,7 @@ impl FloodwallCollector {
     pub fn new() -> Self {
         FloodwallCollector {
             peaks: Peaks::default(),
-            walls: Sources::new("floodwall"),
+            walls: Sources::new("wall"),
             bulkheads: Sources::new("bulkhead"),
             gauges: Sources::new("gauge"),
         }

@@ -1,4 +1,4 @@
-//! What a collector reads: a name, and a function that reads one state.
+//! The sources that a collector reads: a name, and a function that reads one state.
 
 use std::borrow::Cow;
 use std::error::Error;
@@ -168,7 +168,7 @@ fn ratio(in_use: u32, limit: u32) -> f64 {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct DuplicateName {
-    /// The kind of the source: `floodwall`, `bulkhead` or `gauge`.
+    /// The kind of the source: `wall`, `bulkhead` or `gauge`.
     pub kind: &'static str,
     /// The name.
     pub name: String,

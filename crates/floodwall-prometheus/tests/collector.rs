@@ -452,10 +452,10 @@ mod names {
     #[test]
     fn duplicate_name_is_an_error_that_names_it() {
         let error = everything().try_floodwall("http", wall()).unwrap_err();
-        assert_eq!((error.kind, &*error.name), ("floodwall", "http"));
+        assert_eq!((error.kind, &*error.name), ("wall", "http"));
         assert_eq!(
             error.to_string(),
-            r#"the collector has a floodwall named "http" already"#
+            r#"the collector has a wall named "http" already"#
         );
         let error = everything()
             .try_bulkhead("database", Arc::new(Bulkhead::new(1)))
@@ -468,7 +468,7 @@ mod names {
     }
 
     #[test]
-    #[should_panic(expected = r#"the collector has a floodwall named "http" already"#)]
+    #[should_panic(expected = r#"the collector has a wall named "http" already"#)]
     fn duplicate_name_panics_with_the_text_of_the_error() {
         let _ = everything().floodwall("http", wall());
     }
@@ -661,6 +661,35 @@ mod threads {
                 snapshot.admitted as f64
             );
         }
+    }
+
+    /// A scrape that takes the peak between the two reads of another must not leave it a smaller one.
+    #[test]
+    fn peak_of_a_gauge_is_never_below_active_with_two_scrapers() {
+        let gauge = Arc::new(Gauge::new(4));
+        let registry = register(FloodwallCollector::new().gauge("workers", Arc::clone(&gauge)));
+        let done = AtomicBool::new(false);
+        thread::scope(|scope| {
+            let traffic_ends = OnDrop(|| done.store(true, Ordering::Relaxed));
+            scope.spawn(|| {
+                while !done.load(Ordering::Relaxed) {
+                    drop([gauge.enter(), gauge.enter()]);
+                }
+            });
+            scope.spawn(|| {
+                while !done.load(Ordering::Relaxed) {
+                    gauge.take_peak();
+                }
+            });
+            for _ in 0..30_000 {
+                let scrape = scrape(&registry);
+                let [active, peak] = ["active", "peak"].map(|name| {
+                    scrape.value(&format!("floodwall_pool_{name}"), &[("pool", "workers")])
+                });
+                assert!(peak >= active, "{peak} < {active}");
+            }
+            drop(traffic_ends);
+        });
     }
 }
 
