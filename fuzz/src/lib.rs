@@ -1,12 +1,13 @@
 //! The bodies of the fuzz targets. Each takes any bytes, panics if a promise is broken, and returns whether the bytes
 //! were accepted.
 
-mod http_head;
+mod http_connection;
+mod rfc9112;
 mod rules;
 
 use std::{env, fs, io};
 
-pub use http_head::http_head;
+pub use http_connection::http_connection;
 pub use rules::{rules_json, rules_toml};
 
 /// Runs a target once for each file that is named as an argument of the program.

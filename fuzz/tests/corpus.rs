@@ -41,6 +41,24 @@ fn committed_inputs_of_rules_toml_pass() {
 }
 
 #[test]
-fn committed_inputs_of_http_head_pass() {
-    replay("http_head", floodwall_fuzz::http_head);
+fn committed_inputs_of_http_connection_pass() {
+    replay("http_connection", floodwall_fuzz::http_connection);
+    bodies_up_to_64_kib_are_served();
+}
+
+/// Too long for the fuzzer. Not a test of its own, because connections share a counter.
+fn bodies_up_to_64_kib_are_served() {
+    let post = "\nPOST / HTTP/1.1\r\nHost: a\r\n";
+    for (bytes, is_served) in [(65_536, true), (65_537, false)] {
+        let body = "x".repeat(bytes);
+        let whole = format!("{post}Content-Length: {bytes}\r\n\r\n{body}");
+        assert_eq!(floodwall_fuzz::http_connection(whole.as_bytes()), is_served);
+        let (start, end) = body.split_at(1);
+        let chunks = format!("1\r\n{start}\r\n{:x}\r\n{end}\r\n0\r\n\r\n", end.len());
+        let chunked = format!("{post}Transfer-Encoding: chunked\r\n\r\n{chunks}");
+        assert_eq!(
+            floodwall_fuzz::http_connection(chunked.as_bytes()),
+            is_served
+        );
+    }
 }

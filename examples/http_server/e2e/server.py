@@ -5,9 +5,11 @@ import http.client
 import json
 import os
 import pathlib
+import re
 import signal
 import socket
 import subprocess
+import sys
 import time
 
 HERE = pathlib.Path(__file__).resolve().parent
@@ -24,12 +26,12 @@ TOKEN = "open sesame"
 
 
 class Server:
-    """A server process on a free port."""
+    """A server process on free ports."""
 
     def __init__(self, *arguments):
-        command = [ROOT / "target/release/examples/http_server", "--listen=127.0.0.1:0"]
+        command = [ROOT / "target/release/examples/http_server", "--listen=127.0.0.1:0", "--admin=127.0.0.1:0"]
         self.process = subprocess.Popen(
-            [*command, f"--backend-ms={BACKEND_MS}", *arguments],
+            [*command, f"--backend-ms={BACKEND_MS}", "--grace-seconds=0", *arguments],
             stdout=subprocess.PIPE,
             # Handlers that panic write to stderr.
             stderr=subprocess.DEVNULL if "--may-panic" in arguments else None,
@@ -37,50 +39,107 @@ class Server:
             env={**os.environ, "FLOODWALL_ADMIN_TOKEN": TOKEN},
         )
         self.url = self.process.stdout.readline().split()[-1]
-        self.port = int(self.url.rpartition(":")[2])
+        self.port = port_of(self.url)
+        self.admin_url = self.process.stdout.readline().split()[-1]
+        self.admin_port = port_of(self.admin_url)
 
     def __enter__(self):
         return self
 
     def __exit__(self, *_):
+        self.kill()
+        self.process.stdout.close()
+
+    def kill(self):
+        """Ends the process without a chance to answer anything."""
         self.process.kill()
         self.process.wait()
-        self.process.stdout.close()
 
     def stop(self):
         """Sends SIGTERM and returns the exit status."""
         self.process.send_signal(signal.SIGTERM)
         return self.process.wait(timeout=30)
 
+    def resident_kib(self):
+        """Returns the memory that the process has now, in KiB."""
+        status = pathlib.Path(f"/proc/{self.process.pid}/status").read_text()
+        return int(re.search(r"VmRSS:\s+(\d+) kB", status)[1])
+
+    def admitted(self):
+        """Returns how many requests a server that has ended says that it has admitted."""
+        return int(self.process.stdout.read().splitlines()[-1].split()[1])
+
+    def connect(self, timeout=10):
+        """Returns a connection on which nothing is sent yet."""
+        return socket.create_connection(("127.0.0.1", self.port), timeout=timeout)
+
     def request(self, method, path, body=None, headers=None):
-        """Returns the status, the headers and the body of the response."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
-        with contextlib.closing(connection):
-            connection.request(method, path, body, headers or {})
-            response = connection.getresponse()
-            return response.status, response.headers, response.read().decode()
+        """Returns the status, the headers and the body of the response to a client."""
+        return exchange(self.port, method, path, body, headers)
+
+    def admin(self, method, path, body=None, headers=None):
+        """Returns the status, the headers and the body of the response to an operator with the token."""
+        return exchange(self.admin_port, method, path, body, {"Authorization": f"Bearer {TOKEN}", **(headers or {})})
 
     def status_line(self, request):
-        """Sends these bytes and returns the first line of the response."""
-        with socket.create_connection(("127.0.0.1", self.port), timeout=10) as connection:
+        """Sends these bytes as a client and returns the first line of the response."""
+        with self.connect() as connection:
             connection.sendall(request)
             return connection.makefile().readline().strip()
+
+    @property
+    def metrics_address(self):
+        """The address and the port of /metrics."""
+        return f"127.0.0.1:{self.admin_port}"
 
     def metrics(self):
         """Returns each sample of /metrics by its name and labels."""
         samples = {}
-        for line in self.request("GET", "/metrics")[2].splitlines():
+        for line in self.admin("GET", "/metrics")[2].splitlines():
             if not line.startswith("#"):
                 name, _, value = line.rpartition(" ")
                 samples[name] = float(value)
         return samples
 
+    def per_class(self, family):
+        """Returns the sample of each class of a family of /metrics."""
+        start = f'floodwall_{family}{{wall="http",class="'
+        samples = self.metrics().items()
+        return {name.removeprefix(start)[:-2]: value for name, value in samples if name.startswith(start)}
+
+    def rejected(self, name):
+        """Returns how many requests of a class were rejected."""
+        start = f'floodwall_rejected_total{{wall="http",class="{name}"'
+        return sum(value for sample, value in self.metrics().items() if sample.startswith(start))
+
+    def rules(self):
+        """Returns the rules in force and their version."""
+        status, headers, body = self.admin("GET", "/admin/rules")
+        assert status == 200, body
+        return json.loads(body), headers["ETag"]
+
+    def set_rules(self, text, version="*"):
+        """Sets the rules if they have this version; returns what `admin` returns."""
+        return self.admin("PUT", "/admin/rules", text, {"If-Match": version})
+
+
+def port_of(url):
+    return int(url.rpartition(":")[2])
+
+
+def exchange(port, method, path, body, headers):
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+    with contextlib.closing(connection):
+        connection.request(method, path, body, headers or {})
+        response = connection.getresponse()
+        return response.status, response.headers, response.read().decode()
+
 
 class Stream:
     """Clients that send one kind of request at a fixed rate."""
 
-    def __init__(self, server, path, rate, seconds):
-        options = [server.url + path, *map(str, [rate, seconds, TIMEOUT_MS])]
+    def __init__(self, url, rate, seconds):
+        options = [url, *map(str, [rate, seconds, TIMEOUT_MS])]
         command = ["node", HERE / "stream.js", *options]
         self.process = subprocess.Popen(command, stdout=subprocess.PIPE)
 
@@ -93,33 +152,55 @@ class Stream:
         return report
 
 
-def messages(server, seconds):
-    return Stream(server, "/message", MESSAGE_RATE, seconds)
+def messages(server, seconds, rate=MESSAGE_RATE):
+    return Stream(server.url + "/message", rate, seconds)
 
 
-def storm(server, seconds):
+def storm(server, seconds, rate=STORM_RATE):
     """Ten times the capacity in logins. A user waits for one in ten; the others are background logins."""
     return [
-        Stream(server, "/login", STORM_RATE // 10, seconds),
-        Stream(server, "/login/background", STORM_RATE * 9 // 10, seconds),
+        Stream(server.url + "/login", rate // 10, seconds),
+        Stream(server.url + "/login/background", rate * 9 // 10, seconds),
     ]
+
+
+def wait_until(condition, seconds=30):
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, f"not within {seconds} seconds"
+        time.sleep(0.05)
 
 
 def wait_for_storm(server):
     """Waits until the storm fills the pool: the wall has admitted background logins and rejected others."""
-    deadline = time.monotonic() + 30
-    while time.monotonic() < deadline:
-        metrics = server.metrics()
-        admitted = metrics['floodwall_admitted_total{wall="http",class="background login"}']
-        rejected = 'floodwall_rejected_total{wall="http",class="background login"'
-        if admitted and sum(value for sample, value in metrics.items() if sample.startswith(rejected)):
-            return
-        time.sleep(0.05)
-    raise AssertionError("the storm did not fill the pool")
+    def is_full():
+        return server.per_class("admitted_total")["background login"] and server.rejected("background login")
+
+    wait_until(is_full)
 
 
 def build():
-    """Builds the server and installs the load generator."""
-    subprocess.run(["npm", "ci", "--no-audit", "--no-fund", "--silent"], cwd=HERE, check=True)
+    """Builds the server."""
     command = ["cargo", "build", "--release", "--package=floodwall-examples", "--example=http_server"]
     subprocess.run(command, cwd=ROOT, check=True)
+
+
+def install():
+    """Installs the load generator."""
+    subprocess.run(["npm", "ci", "--no-audit", "--no-fund", "--silent"], cwd=HERE, check=True)
+
+
+def debian(*packages):
+    """Returns the environment in which programs of these packages run."""
+    printed = subprocess.run([ROOT / ".ci/debian", *packages], check=True, stdout=subprocess.PIPE, text=True).stdout
+    return {**os.environ, **dict(line.split("=", 1) for line in printed.splitlines())}
+
+
+def draw(script, file, data):
+    """Draws a picture of this data with a script that needs matplotlib, which is installed under target/."""
+    folder = ROOT / "target/matplotlib"
+    python = folder / "bin/python"
+    if not python.exists():
+        subprocess.run([sys.executable, "-m", "venv", folder], check=True)
+    subprocess.run([python, "-m", "pip", "install", "--quiet", "matplotlib==3.10.*"], check=True)
+    subprocess.run([python, HERE / script, file], input=json.dumps(data), text=True, check=True)

@@ -7,6 +7,9 @@ import { loadTest } from "loadtest";
 const [url, requestsPerSecond, maxSeconds, timeout] = process.argv.slice(2);
 const body = "hello";
 const outcomes = {};
+const startedAt = Date.now();
+// For each second since the start: how many of its requests were answered with status 200.
+const answeredBySecond = Array(Number(maxSeconds) + 1).fill(0);
 const report = await loadTest({
   url,
   method: "POST",
@@ -20,7 +23,11 @@ const report = await loadTest({
   statusCallback(error, response) {
     const outcome = response?.statusCode ?? error;
     outcomes[outcome] = (outcomes[outcome] ?? 0) + 1;
+    if (outcome === 200) {
+      const sentAt = Date.now() - response.requestElapsed;
+      answeredBySecond[Math.floor((sentAt - startedAt) / 1000)] += 1;
+    }
   },
 });
-console.log(JSON.stringify({ ...report, outcomes }));
+console.log(JSON.stringify({ ...report, outcomes, startedAt, answeredBySecond }));
 process.exit();

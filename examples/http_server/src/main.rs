@@ -8,43 +8,55 @@
 //! Start reading at `app.rs`: it admits a request, sends the permit along with the job, and answers a
 //! rejection.
 //!
-//! The server parses HTTP itself because common synchronous servers start a thread per connection, or
-//! queue each request, before a limiter can act, and bound neither. Everything in front of a wall
-//! needs its own bound: here, a `Bulkhead` limits the connection threads.
+//! Handlers block, each on a thread of the pool. Connections do not: hyper reads all of them on one thread. Common
+//! synchronous servers start a thread per connection, or queue each request, before a limiter can act, and bound neither.
 
 mod admin;
+mod agent;
 mod app;
-mod head;
-mod http;
+mod connections;
+mod edge;
 mod metrics;
 mod page;
 mod pool;
+mod rules;
 mod wall;
 
+use std::env;
 use std::error::Error;
-use std::io::Write as _;
-use std::net::{SocketAddr, TcpListener};
+use std::io::{self, Write as _};
+use std::mem::ManuallyDrop;
+use std::net::SocketAddr;
 use std::process::ExitCode;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
-use std::{env, io, thread};
+use std::sync::Arc;
+use std::time::Duration;
 
 use clap::Parser;
-use floodwall::{Bulkhead, Gauge};
-use signal_hook::consts::{SIGINT, SIGTERM};
-use signal_hook::iterator::Signals;
+use tokio::runtime::Builder;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::watch;
+use tokio::time::{sleep, timeout};
 
+use admin::Admin;
 use app::App;
-use http::{Connection, RequestError};
+use connections::{ADMIN_CONNECTIONS, CONNECTIONS, OPEN_FILES, accept, listen};
+use edge::Phase;
 use pool::Pool;
-use wall::{CAPACITY, WALL};
+use wall::WALL;
 
 /// An HTTP server behind a floodwall. `FLOODWALL_ADMIN_TOKEN` is the token for `/admin/rules`.
 #[derive(Parser)]
+#[command(args_override_self = true)]
 struct Arguments {
-    /// Address to listen on; port 0 picks a free port.
+    /// Address for clients; port 0 picks a free port.
     #[arg(long, default_value = "127.0.0.1:8080")]
     listen: SocketAddr,
+    /// Address for operators, probes and Prometheus: keep it private.
+    #[arg(long, default_value = "127.0.0.1:8081")]
+    admin: SocketAddr,
+    /// Address for HAProxy's agent check.
+    #[arg(long)]
+    agent: Option<SocketAddr>,
     /// Milliseconds that a handler waits for the simulated backend.
     #[arg(long, default_value_t = 400)]
     backend_ms: u64,
@@ -54,115 +66,135 @@ struct Arguments {
     /// Let a handler panic if the request has the header `X-Panic`.
     #[arg(long)]
     may_panic: bool,
-    /// Longest time, in seconds, to wait for running requests at shutdown.
-    #[arg(long, default_value_t = 10)]
-    drain_seconds: u64,
+    /// Time, in seconds, to serve on after SIGTERM while `/readyz` reports 503, so that a balancer can notice. A second
+    /// signal ends it.
+    #[arg(long, default_value = "5", value_parser = seconds)]
+    grace_seconds: Duration,
+    /// Longest time, in seconds, to wait for running requests after that. A request that has just begun can take 11 to
+    /// arrive.
+    #[arg(long, default_value = "15", value_parser = seconds)]
+    drain_seconds: Duration,
 }
 
-/// Limits connection threads: each connection has one. The limit stays below 1024, a common limit on
-/// open files; with no free file descriptor, the server could not even accept and close a connection.
-static CONNECTIONS: Bulkhead = Bulkhead::new(900);
+fn seconds(text: &str) -> Result<Duration, Box<dyn Error + Send + Sync>> {
+    Ok(Duration::try_from_secs_f64(text.parse()?)?)
+}
 
-/// Counts requests from the end of their head to the end of their response.
-static IN_FLIGHT: Gauge = Gauge::new(CAPACITY);
-
-/// Set when the server shuts down.
-static SHUTTING_DOWN: AtomicBool = AtomicBool::new(false);
-
-fn main() -> Result<ExitCode, Box<dyn Error>> {
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<ExitCode, Box<dyn Error>> {
     let arguments = Arguments::parse();
-    let mut signals = Signals::new([SIGTERM, SIGINT])?;
-    let listener = TcpListener::bind(arguments.listen)?;
-    println!("listening on http://{}", listener.local_addr()?);
-    // Leaked: connection threads are detached and use it until the process exits.
-    let app: &'static App = Box::leak(Box::new(App {
-        pool: Pool::new(CAPACITY),
+    let mut signals = Signals {
+        terminate: signal(SignalKind::terminate())?,
+        interrupt: signal(SignalKind::interrupt())?,
+    };
+
+    let files = rlimit::increase_nofile_limit(OPEN_FILES)?;
+    if files < OPEN_FILES {
+        return Err(format!("{OPEN_FILES} open files are needed, and {files} are allowed").into());
+    }
+    // A thread of its own, so that probes do not wait for the requests of clients. It ends with the process.
+    let admin_runtime = Builder::new_multi_thread()
+        .worker_threads(1)
+        .enable_all()
+        .build()?;
+    let admin_runtime = ManuallyDrop::new(admin_runtime);
+
+    let (phase, phase_seen) = watch::channel(Phase::Serving);
+    let (admin_phase, admin_phase_seen) = watch::channel(Phase::Serving);
+    let (sampled, reject_ratios) = watch::channel(Vec::new());
+    tokio::spawn(page::sample_reject_ratios(sampled));
+
+    let app = Arc::new(App {
+        pool: Pool::new(),
         has_wall: !arguments.no_wall,
         backend_time: Duration::from_millis(arguments.backend_ms),
         may_panic: arguments.may_panic,
-        admin_token: env::var("FLOODWALL_ADMIN_TOKEN").ok(),
-    }));
-    thread::spawn(move || accept(&listener, app));
-    thread::spawn(page::sample_reject_ratios);
-    signals.forever().next();
-    Ok(drain(Duration::from_secs(arguments.drain_seconds)))
-}
+    });
+    let admin = Arc::new(Admin {
+        app: Arc::clone(&app),
+        token: env::var("FLOODWALL_ADMIN_TOKEN").ok(),
+        phase: phase_seen.clone(),
+        reject_ratios,
+    });
 
-/// Accepts connections and starts a thread for each, up to the limit.
-fn accept(listener: &TcpListener, app: &'static App) {
-    for stream in listener.incoming() {
-        let Ok(stream) = stream else {
-            // Probably out of file descriptors: retry when some are free again.
-            thread::sleep(Duration::from_millis(10));
-            continue;
-        };
-        // Over the limit, the connection is closed without a response: a response needs a thread.
-        if let Ok(permit) = CONNECTIONS.try_acquire() {
-            let serve = permit.wrap(move || {
-                if let Ok(connection) = Connection::new(stream) {
-                    serve(connection, app);
-                }
-            });
-            // If the thread cannot be started, dropping the closure releases the permit.
-            let _ = thread::Builder::new().spawn(serve);
-        }
+    let listener = listen(arguments.listen)?;
+    println!("listening on http://{}", listener.local_addr()?);
+    let respond = move |request| {
+        let app = Arc::clone(&app);
+        async move { app.respond(request).await }
+    };
+    let clients = tokio::spawn(accept(listener, &CONNECTIONS, phase_seen.clone(), respond));
+
+    let listener = listen(arguments.admin)?;
+    println!("admin on http://{}", listener.local_addr()?);
+    let respond = move |request| {
+        let admin = Arc::clone(&admin);
+        async move { admin.respond(request).await }
+    };
+    let accept = accept(listener, &ADMIN_CONNECTIONS, admin_phase_seen, respond);
+    let operators = admin_runtime.spawn(accept);
+
+    if let Some(address) = arguments.agent {
+        let listener = listen(address)?;
+        println!("agent on {}", listener.local_addr()?);
+        admin_runtime.spawn(agent::answer(listener, phase_seen));
     }
-}
 
-/// Serves the requests of one connection, one after another.
-fn serve(mut connection: Connection, app: &App) {
-    let is_cancelled = || SHUTTING_DOWN.load(Ordering::Relaxed);
-    while connection.wait_for_request(is_cancelled).is_ok() {
-        match exchange(&mut connection, app) {
-            Ok(true) => {}
-            Ok(false) => return connection.close(),
-            Err(RequestError::Disconnected) => return,
-            Err(RequestError::Invalid(response)) => {
-                if connection.send(&response, false, false).is_ok() {
-                    connection.close();
-                }
-                return;
-            }
-        }
+    signals.next().await;
+    phase.send_replace(Phase::Leaving);
+    tokio::select! {
+        () = sleep(arguments.grace_seconds) => {}
+        () = signals.next() => {}
     }
-}
-
-/// Serves one request. Returns whether the connection can carry another one.
-fn exchange(connection: &mut Connection, app: &App) -> Result<bool, RequestError> {
-    let head = connection.read_head()?;
-    // From here on, `drain` waits for the response.
-    let _in_flight = IN_FLIGHT.enter();
-    let response = app.respond(&head, connection)?;
-    let is_shutting_down = SHUTTING_DOWN.load(Ordering::Relaxed);
-    let keep_alive = head.keeps_alive && !is_shutting_down && !connection.is_ambiguous_after(&head);
-    connection.send(&response, head.method == "HEAD", keep_alive)?;
-    // The response is sent: if the rest of the body does not arrive, only the connection ends.
-    Ok(keep_alive && connection.skip_body().is_ok())
-}
-
-/// Closes the wall and waits until every admitted request is answered, at most for `timeout`.
-fn drain(timeout: Duration) -> ExitCode {
-    let deadline = Instant::now() + timeout;
-    SHUTTING_DOWN.store(true, Ordering::Relaxed);
+    // The wall is closed first: a request that is admitted now would lengthen the drain.
     WALL.close();
-    // Permits first: reading 0 in use synchronizes with every released permit, so the gauge then counts
-    // each admitted request whose response is not sent yet.
-    let is_drained = || WALL.snapshot().in_use() == 0 && IN_FLIGHT.active() == 0;
-    while !is_drained() {
-        if Instant::now() >= deadline {
-            let running = IN_FLIGHT.active();
-            eprintln!("drain timed out: {running} requests are still running");
-            return ExitCode::FAILURE;
+    phase.send_replace(Phase::Closing);
+    let drained = timeout(arguments.drain_seconds, async {
+        clients.await??;
+        until(|| CONNECTIONS.in_use() == 0 && WALL.snapshot().in_use() == 0).await;
+        Ok::<(), Box<dyn Error>>(())
+    });
+    match drained.await {
+        Ok(result) => result?,
+        Err(_) => {
+            let (connections, permits) = (CONNECTIONS.in_use(), WALL.snapshot().in_use());
+            eprintln!(
+                "drain timed out: {connections} connections are open, {permits} permits are in use"
+            );
+            return Ok(ExitCode::FAILURE);
         }
-        thread::sleep(Duration::from_millis(10));
     }
-    let admitted: u64 = WALL
-        .snapshot()
-        .classes()
-        .iter()
-        .map(|class| class.admitted)
-        .sum();
+    // Operators and probes see the server until its end.
+    admin_phase.send_replace(Phase::Closing);
+    let _ = timeout(Duration::from_secs(1), async {
+        let _ = operators.await;
+        until(|| ADMIN_CONNECTIONS.in_use() == 0).await;
+    })
+    .await;
+    let classes = WALL.snapshot();
+    let admitted: u64 = classes.classes().iter().map(|class| class.admitted).sum();
     // Not `println!`, which panics if stdout is closed.
     let _ = writeln!(io::stdout(), "answered {admitted} admitted requests");
-    ExitCode::SUCCESS
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The signals that end the server.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    async fn next(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
+}
+
+async fn until(condition: impl Fn() -> bool) {
+    while !condition() {
+        sleep(Duration::from_millis(10)).await;
+    }
 }

@@ -1,13 +1,14 @@
 //! The status page: utilization of the pool, and admissions and rejections by class.
 
 use std::fmt::Write as _;
-use std::sync::Mutex;
-use std::thread;
 use std::time::Duration;
 
 use floodwall::{ClassSnapshot, Snapshot};
+use hyper::StatusCode;
+use tokio::sync::watch;
+use tokio::time::sleep;
 
-use crate::http::Response;
+use crate::edge::{self, Response};
 use crate::wall::{Kind, WALL};
 
 const HEAD: &str = r#"<!DOCTYPE html>
@@ -25,21 +26,21 @@ meter { width: 100%; height: 1.4em; }
 </style>
 "#;
 
-/// Rejected / requested in the last second, for each class; `None` if there was no request.
-static REJECT_RATIOS: Mutex<Vec<Option<f64>>> = Mutex::new(Vec::new());
+/// Rejected / requested in the last second, for each class; `None` if there was no request. Empty in the first second.
+pub(crate) type RejectRatios = Vec<Option<f64>>;
 
-/// Updates [`REJECT_RATIOS`] every second.
-pub(crate) fn sample_reject_ratios() -> ! {
+/// Updates the ratios every second.
+pub(crate) async fn sample_reject_ratios(ratios: watch::Sender<RejectRatios>) {
     let mut before = WALL.snapshot();
     loop {
-        thread::sleep(Duration::from_secs(1));
+        sleep(Duration::from_secs(1)).await;
         let now = WALL.snapshot();
-        *REJECT_RATIOS.lock().expect("not poisoned") = reject_ratios(&before, &now);
+        ratios.send_replace(reject_ratios(&before, &now));
         before = now;
     }
 }
 
-fn reject_ratios(before: &Snapshot<Kind>, now: &Snapshot<Kind>) -> Vec<Option<f64>> {
+fn reject_ratios(before: &Snapshot<Kind>, now: &Snapshot<Kind>) -> RejectRatios {
     let ratio = |class: &ClassSnapshot| {
         let rejected = class.rejected();
         let requested = class.admitted + rejected;
@@ -48,7 +49,7 @@ fn reject_ratios(before: &Snapshot<Kind>, now: &Snapshot<Kind>) -> Vec<Option<f6
     now.since(before).classes().iter().map(ratio).collect()
 }
 
-pub(crate) fn response() -> Response {
+pub(crate) fn response(ratios: &RejectRatios) -> Response {
     let snapshot = WALL.snapshot();
     let (capacity, utilization) = (snapshot.capacity, snapshot.utilization);
     let in_use = snapshot.in_use();
@@ -59,14 +60,12 @@ pub(crate) fn response() -> Response {
          <th>reject<br>probability<th>admitted<th>shed<th>class full<th>pool full<th>closed\n",
         100.0 * utilization,
     );
-    let ratios = REJECT_RATIOS.lock().expect("not poisoned").clone();
-    // Empty during the first second.
-    let ratios = ratios.into_iter().chain([None].into_iter().cycle());
+    let ratios = ratios.iter().copied().chain(std::iter::repeat(None));
     for (class, ratio) in snapshot.classes().iter().zip(ratios) {
         write_row(&mut page, class, ratio);
     }
     page += "</table>\n";
-    Response::new("200 OK", "text/html; charset=utf-8", page)
+    edge::response(StatusCode::OK, "text/html; charset=utf-8", page)
 }
 
 fn write_row(page: &mut String, class: &ClassSnapshot, reject_ratio: Option<f64>) {

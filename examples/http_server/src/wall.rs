@@ -22,12 +22,12 @@ pub(crate) static WALL: Floodwall<Kind> = Floodwall::new(
     CAPACITY,
     &[
         Kind::Message.rule(Share::at_least(44)),
-        Kind::Login.rule(Share::between(9, 24)),
+        Kind::Login.rule(Share::between(9, 14)),
         // Shed first: no guarantee, and a curve.
         Kind::BackgroundLogin
-            .rule(Share::at_most(24))
+            .rule(Share::at_most(8))
             .shed(Curve::linear(0.7, 0.76)),
-        // Never shed, because it cannot borrow. Two concurrent health checks are enough.
-        Kind::Health.rule(Share::exactly(2)),
+        // Never shed, because it has no curve. More than two at once borrow, if they can.
+        Kind::Health.rule(Share::between(2, 8)),
     ],
 );
