@@ -17,6 +17,7 @@ import http.client
 import json
 import signal
 import socket
+import subprocess
 import sys
 import threading
 import time
@@ -26,6 +27,7 @@ from server import (
     BACKEND_MS,
     CAPACITY,
     MESSAGE_RATE,
+    PROGRAM,
     STORM_RATE,
     TOKEN,
     Server,
@@ -195,6 +197,38 @@ class Flood(unittest.TestCase):
             # The server gives them up.
             wait_until(lambda: server.metrics()[in_use] == 0)
             self.assertEqual(server.request("POST", "/message")[0], 200)
+
+    def test_client_that_never_reads_occupies_little_and_is_given_up(self):
+        with Server() as server, socket.socket() as client:
+            for option in [socket.SO_SNDBUF, socket.SO_RCVBUF]:
+                client.setsockopt(socket.SOL_SOCKET, option, 65536)
+            client.settimeout(0.5)
+            client.connect(("127.0.0.1", server.port))
+            requests = 1000 * b"GET /nowhere HTTP/1.1\r\nHost: a\r\n\r\n"
+            sent = 0
+            with contextlib.suppress(OSError):
+                while True:
+                    sent += client.send(requests)
+            # With buffers of the kernel's choice, a client can send 1.2 MB before it has to wait.
+            self.assertLess(sent, 600_000)
+            in_use = 'floodwall_bulkhead_in_use{bulkhead="connections"}'
+            self.assertEqual(server.metrics()[in_use], 1)
+            wait_until(lambda: server.metrics()[in_use] == 0)
+
+    def test_burst_of_connections_does_not_wait_for_the_server(self):
+        with Server() as server, contextlib.ExitStack() as open_connections:
+            # A stopped server accepts nothing. A client that finds the queue of the kernel full tries again after a second.
+            server.process.send_signal(signal.SIGSTOP)
+            for _ in range(500):
+                open_connections.enter_context(server.connect(timeout=0.9))
+            server.process.send_signal(signal.SIGCONT)
+            self.assertEqual(server.admin("GET", "/readyz")[0], 200)
+
+    def test_too_few_open_files_are_an_error(self):
+        command = f"ulimit -n 512; exec '{PROGRAM}' --listen=127.0.0.1:0 --admin=127.0.0.1:0"
+        result = subprocess.run(["bash", "-c", command], capture_output=True, text=True, timeout=10)
+        self.assertEqual(result.returncode, 1)
+        self.assertIn("1024 open files are needed, and 512 are allowed", result.stderr)
 
     def test_invalid_requests_get_the_matching_status(self):
         with Server() as server:

@@ -22,7 +22,7 @@ import urllib.error
 import urllib.parse
 import urllib.request
 
-from server import MESSAGE_RATE, ROOT, Server, Stream, build, debian, draw, install, messages, storm, wait_until
+from server import MESSAGE_RATE, ROOT, Server, Stream, debian, draw, messages, prepare, storm, wait_until
 
 CRATE = ROOT / "crates/floodwall-prometheus"
 ALERTS = CRATE / "alerts.yml"
@@ -329,17 +329,8 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--seconds", type=int, default=6, help="length of the storm")
     parser.add_argument("--draw", type=pathlib.Path, metavar="FILE", help="draw a picture instead of testing")
-    help_of_missing = "test nothing, without failing, on a system without apt-get"
-    parser.add_argument("--allow-missing", action="store_true", help=help_of_missing)
-    arguments, rest = parser.parse_known_args()
+    arguments, rest = prepare(parser, "prometheus")
     SECONDS = arguments.seconds
-    if arguments.allow_missing and not shutil.which("apt-get"):
-        print("NOT RUN: Prometheus is a package of Debian, and this system has no apt-get", file=sys.stderr)
-        return
-    # Fails before the builds.
-    debian("prometheus")
-    build()
-    install()
     if arguments.draw:
         draw_dashboard(arguments.draw)
         return

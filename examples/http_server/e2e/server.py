@@ -6,6 +6,7 @@ import json
 import os
 import pathlib
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -14,6 +15,7 @@ import time
 
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parent.parent.parent
+PROGRAM = ROOT / "target/release/examples/http_server"
 
 # 64 threads that wait 0.4 s for the backend serve at most 160 requests per second.
 BACKEND_MS = 400
@@ -29,7 +31,7 @@ class Server:
     """A server process on free ports."""
 
     def __init__(self, *arguments):
-        command = [ROOT / "target/release/examples/http_server", "--listen=127.0.0.1:0", "--admin=127.0.0.1:0"]
+        command = [PROGRAM, "--listen=127.0.0.1:0", "--admin=127.0.0.1:0"]
         self.process = subprocess.Popen(
             [*command, f"--backend-ms={BACKEND_MS}", "--grace-seconds=0", *arguments],
             stdout=subprocess.PIPE,
@@ -194,6 +196,21 @@ def debian(*packages):
     """Returns the environment in which programs of these packages run."""
     printed = subprocess.run([ROOT / ".ci/debian", *packages], check=True, stdout=subprocess.PIPE, text=True).stdout
     return {**os.environ, **dict(line.split("=", 1) for line in printed.splitlines())}
+
+
+def prepare(parser, package):
+    """Parses the arguments of a test that needs a package of Debian, builds the server and installs the load generator."""
+    help_of_missing = "test nothing, without failing, on a system without apt-get"
+    parser.add_argument("--allow-missing", action="store_true", help=help_of_missing)
+    arguments, rest = parser.parse_known_args()
+    if arguments.allow_missing and not shutil.which("apt-get"):
+        print(f"NOT RUN: {package} is a package of Debian, and this system has no apt-get", file=sys.stderr)
+        sys.exit()
+    # Fails before the builds.
+    debian(package)
+    build()
+    install()
+    return arguments, rest
 
 
 def draw(script, file, data):

@@ -96,7 +96,7 @@ pub(crate) async fn serve<F: Future<Output = Response>>(
         .serve_connection(TokioIo::new(Box::pin(stream)), service);
 
     let mut done = poll_fn(|context| connection.poll_without_shutdown(context));
-    // An error is not reported: hyper has answered those that have an answer.
+    // Errors are not reported: hyper has already sent the response, if an error has one.
     let is_done = tokio::select! {
         _ = &mut done => true,
         () = closing(&mut phase) => {
