@@ -2,25 +2,25 @@
 //!
 //! A discrete-event simulation in virtual time calls the public interface and holds each permit for
 //! the holding time of its request. The share of each class that is admitted must match theory
-//! (`theory/mod.rs`, which never calls the library): Erlang's B formula for exact shares, the product
+//! (the crate `floodwall-theory`, which never calls the library): Erlang's B formula for exact shares, the product
 //! form for any shares, the birth-death chain for curves on a shared pool, and the whole Markov chain
 //! for guarantees, caps and curves together.
 //!
 //! Unit and property tests check single decisions, and loom checks interleavings. These tests check
 //! the shares that all decisions together amount to.
 
-mod theory;
-
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use floodwall::{AdmitOptions, Class, Curve, Draw, Floodwall, Rule, Rules, Share};
+use floodwall_theory::spec::ClassRule;
+use floodwall_theory::{
+    Ramp, Solution, Stream, birth_death, chain, erlang_b, loss_system, product_form,
+};
 use rand::distr::Distribution;
 use rand::rngs::Xoshiro256PlusPlus;
 use rand::{RngExt, SeedableRng};
 use rand_distr::{Exp, Exp1};
-use theory::spec::ClassRule;
-use theory::{Ramp, Stream, birth_death, chain, erlang_b, product_form};
 
 type Random = Xoshiro256PlusPlus;
 
@@ -46,10 +46,10 @@ fn theory_reproduces_the_designs_percentages() {
         (shedding(40.0, 400.0), ["100.0", "9.6"]),
         (shedding(400.0, 10.0), ["24.9", "0.0"]),
     ] {
-        assert_percent(&birth_death(CAPACITY, &streams), expected);
+        assert_percent(&birth_death(CAPACITY, &streams).admitted, expected);
     }
     let expected = ["100.0", "100.0", "5.3"];
-    assert_percent(&birth_death(CAPACITY, &EVIDENCE), expected);
+    assert_percent(&birth_death(CAPACITY, &EVIDENCE).admitted, expected);
 
     for ((message, login), expected) in INCIDENTS.into_iter().zip([
         ["100.0", "100.0"],
@@ -58,16 +58,17 @@ fn theory_reproduces_the_designs_percentages() {
         ["19.9", "5.0"],
     ]) {
         let wall = incident_wall(message, login);
-        assert_percent(&chain(CAPACITY, &wall), expected);
+        assert_percent(&chain(CAPACITY, &wall).admitted, expected);
     }
     let control = without_curves(incident_wall(40.0, 400.0));
-    assert_percent(&product_form(CAPACITY, &control), ["98.2", "12.5"]);
+    assert_percent(&product_form(CAPACITY, &control).admitted, ["98.2", "12.5"]);
 }
 
 #[test]
 fn overlapping_theories_agree() {
-    let assert_same = |left: Vec<f64>, right: Vec<f64>| {
-        for (left, right) in left.iter().zip(&right) {
+    let assert_same = |left: Solution, right: Solution| {
+        let numbers = |solution: Solution| [solution.admitted, vec![solution.utilization]].concat();
+        for (left, right) in numbers(left).iter().zip(numbers(right)) {
             assert!((left - right).abs() < 1e-9, "{left} is not {right}");
         }
     };
@@ -79,9 +80,9 @@ fn overlapping_theories_agree() {
         streams = streams.map(|s| Stream::new(s.load, 0..=capacity, any_ramp(&mut random)));
         assert_same(chain(capacity, &streams), birth_death(capacity, &streams));
         let load = streams[0].load;
-        let servers = streams[0].rule.cap as usize;
+        let servers = streams[0].rule.cap;
         let alone = [Stream::new(load, servers..=servers, Ramp::NEVER)];
-        assert_same(product_form(servers, &alone), vec![erlang_b(load, servers)]);
+        assert_same(product_form(servers, &alone), loss_system(load, servers));
     }
 }
 
@@ -91,11 +92,11 @@ fn exact_shares_follow_erlang_b() {
     for _ in 0..4 {
         let streams: [_; 3] = std::array::from_fn(|_| {
             let servers = random.random_range(1..=30);
-            let load = servers as f64 * random.random_range(0.3..3.0);
+            let load = f64::from(servers) * random.random_range(0.3..3.0);
             Stream::new(load, servers..=servers, Ramp::NEVER)
         });
-        let capacity = streams.iter().map(|s| s.rule.cap as usize).sum();
-        let exact = streams.map(|s| erlang_b(s.load, s.rule.cap as usize));
+        let capacity = streams.iter().map(|s| s.rule.cap).sum();
+        let exact = streams.map(|s| erlang_b(s.load, s.rule.cap));
         Run::new(capacity, streams).assert_matches(&exact, &mut random);
     }
 }
@@ -106,7 +107,7 @@ fn losses_do_not_depend_on_the_holding_time_distribution() {
     let mut random = Random::seed_from_u64(3);
     for holding in [Holding::Constant, Holding::Hyperexponential] {
         let servers = random.random_range(1..=30);
-        let load = servers as f64 * random.random_range(0.8..1.5);
+        let load = f64::from(servers) * random.random_range(0.8..1.5);
         let run = Run {
             holding,
             ..Run::new(servers, [Stream::new(load, servers..=servers, Ramp::NEVER)])
@@ -119,17 +120,17 @@ fn losses_do_not_depend_on_the_holding_time_distribution() {
             holding,
             ..Run::new(capacity, streams)
         };
-        run.assert_matches(&product_form(capacity, &streams), &mut random);
+        run.assert_matches(&product_form(capacity, &streams).admitted, &mut random);
     }
 }
 
 #[test]
 fn arbitrary_shares_follow_the_product_form() {
-    fn of_classes<const COUNT: usize>(random: &mut Random, times: usize, largest: usize) {
+    fn of_classes<const COUNT: usize>(random: &mut Random, times: usize, largest: u32) {
         for _ in 0..times {
             let (capacity, streams) = any_system::<COUNT>(random, 1..=largest);
             let streams = without_curves(streams);
-            let exact = product_form(capacity, &streams);
+            let exact = product_form(capacity, &streams).admitted;
             Run::new(capacity, streams).assert_matches(&exact, random);
         }
     }
@@ -146,20 +147,20 @@ fn curves_on_a_shared_pool_follow_the_birth_death_chain() {
     for _ in 0..8 {
         let capacity = random.random_range(1..=120);
         let streams: [_; 3] = std::array::from_fn(|_| {
-            let load = capacity as f64 * random.random_range(0.05..1.0);
+            let load = f64::from(capacity) * random.random_range(0.05..1.0);
             Stream::new(load, 0..=capacity, any_ramp(&mut random))
         });
-        let exact = birth_death(capacity, &streams);
+        let exact = birth_death(capacity, &streams).admitted;
         Run::new(capacity, streams).assert_matches(&exact, &mut random);
     }
 }
 
 #[test]
 fn guarantees_caps_and_curves_follow_the_markov_chain() {
-    fn of_classes<const COUNT: usize>(random: &mut Random, times: usize, largest: usize) {
+    fn of_classes<const COUNT: usize>(random: &mut Random, times: usize, largest: u32) {
         for _ in 0..times {
             let (capacity, streams) = any_system::<COUNT>(random, 1..=largest);
-            let exact = chain(capacity, &streams);
+            let exact = chain(capacity, &streams).admitted;
             Run::new(capacity, streams).assert_matches(&exact, random);
         }
     }
@@ -174,7 +175,7 @@ fn incident_wall_matches_theory_in_every_incident() {
     let mut random = Random::seed_from_u64(7);
     for (message, login) in INCIDENTS {
         let streams = incident_wall(message, login);
-        let exact = chain(CAPACITY, &streams);
+        let exact = chain(CAPACITY, &streams).admitted;
         Run::new(CAPACITY, streams).assert_matches(&exact, &mut random);
     }
 }
@@ -194,17 +195,28 @@ fn default_samples_match_theory_in_every_incident() {
     let mut random = Random::seed_from_u64(8);
     for (message, login) in INCIDENTS {
         let streams = incident_wall(message, login);
-        check(streams, &chain(CAPACITY, &streams), &mut random);
+        check(streams, &chain(CAPACITY, &streams).admitted, &mut random);
         let streams = shedding(message, login);
-        check(streams, &birth_death(CAPACITY, &streams), &mut random);
+        check(
+            streams,
+            &birth_death(CAPACITY, &streams).admitted,
+            &mut random,
+        );
     }
-    check(EVIDENCE, &birth_death(CAPACITY, &EVIDENCE), &mut random);
+    check(
+        EVIDENCE,
+        &birth_death(CAPACITY, &EVIDENCE).admitted,
+        &mut random,
+    );
 }
 
-const CAPACITY: usize = 100;
+const CAPACITY: u32 = 100;
 
 /// Loads of messages and logins in erlangs: normal load, login storm, message storm, both storms.
 const INCIDENTS: [(f64, f64); 4] = [(40.0, 10.0), (40.0, 400.0), (400.0, 10.0), (400.0, 400.0)];
+
+/// In parts of a [`Ramp`].
+const PERCENT: u64 = Ramp::ONE / 100;
 
 const SHED: Ramp = Ramp::linear(0.6, 0.8);
 
@@ -244,15 +256,15 @@ fn without_curves<const COUNT: usize>(streams: [Stream; COUNT]) -> [Stream; COUN
 /// Returns a random wall, from almost idle to several times overloaded.
 fn any_system<const COUNT: usize>(
     random: &mut Random,
-    capacities: std::ops::RangeInclusive<usize>,
-) -> (usize, [Stream; COUNT]) {
+    capacities: std::ops::RangeInclusive<u32>,
+) -> (u32, [Stream; COUNT]) {
     let capacity = random.random_range(capacities);
     let mut unreserved = capacity;
     let mut streams: [_; COUNT] = std::array::from_fn(|_| {
         let guarantee = random.random_range(0..=unreserved) * random.random_range(0..=1);
         unreserved -= guarantee;
         let cap = random.random_range(guarantee.max(1)..=capacity + 1);
-        let load = capacity as f64 * random.random_range(0.1..2.0_f64) / COUNT as f64;
+        let load = f64::from(capacity) * random.random_range(0.1..2.0_f64) / COUNT as f64;
         Stream::new(load, guarantee..=cap, any_ramp(random))
     });
     if unreserved == 0 {
@@ -266,22 +278,22 @@ fn any_system<const COUNT: usize>(
     (capacity, streams)
 }
 
-/// Returns a random ramp. A [`Curve`] represents whole percents exactly.
+/// Returns a random ramp in whole percent.
 fn any_ramp(random: &mut Random) -> Ramp {
     let lo = random.random_range(0..90);
     let hi = random.random_range(lo + 1..=100);
     Ramp {
-        lo,
-        hi,
+        lo: lo * PERCENT,
+        hi: hi * PERCENT,
         power: if random.random() { 1 } else { 3 },
-        max: random.random_range(0..=100),
+        max: random.random_range(0..=100) * PERCENT,
     }
 }
 
 /// A system to simulate.
 #[derive(Clone, Copy, Debug)]
 struct Run<const COUNT: usize> {
-    capacity: usize,
+    capacity: u32,
     streams: [Stream; COUNT],
     holding: Holding,
     samples: Samples,
@@ -327,7 +339,7 @@ impl<const COUNT: usize> Class for Nth<COUNT> {
 }
 
 impl<const COUNT: usize> Run<COUNT> {
-    fn new(capacity: usize, streams: [Stream; COUNT]) -> Self {
+    fn new(capacity: u32, streams: [Stream; COUNT]) -> Self {
         Run {
             capacity,
             streams,
@@ -391,8 +403,7 @@ impl<const COUNT: usize> Run<COUNT> {
             let share = Share::between(rule.guarantee, rule.cap);
             Rule::for_index(class, share).shed(curve(rule.ramp))
         });
-        let capacity = u32::try_from(self.capacity).expect("systems are small");
-        Floodwall::from_rules(Rules::new(capacity, &rules))
+        Floodwall::from_rules(Rules::new(self.capacity, &rules))
     }
 
     /// Returns the class that owns `number`, if the streams partition `0..total load` by their loads.
@@ -413,13 +424,13 @@ impl<const COUNT: usize> Run<COUNT> {
 }
 
 fn curve(ramp: Ramp) -> Curve {
-    let (lo, hi) = (ramp.lo as f64 / 100.0, ramp.hi as f64 / 100.0);
+    let [lo, hi, max] = [ramp.lo, ramp.hi, ramp.max].map(|parts| parts as f64 / Ramp::ONE as f64);
     let curve = match ramp.power {
         1 => Curve::linear(lo, hi),
         3 => Curve::cubic(lo, hi),
         power => unreachable!("no curve has the power {power}"),
     };
-    curve.capped(ramp.max as f64 / 100.0)
+    curve.capped(max)
 }
 
 impl Holding {

@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use floodwall::{Curve, Floodwall, Share, classes};
+use floodwall_theory::{Ramp, Stream, birth_death, chain, erlang_b, product_form};
 
 use crate::server::{CAPACITY, Policy};
-use crate::theory::{Ramp, Stream, birth_death, chain, erlang_b, product_form};
 use crate::traffic::{Cause, Load, Phone, Request};
 
 classes! {
@@ -158,7 +158,7 @@ static WITHOUT_QUEUE: Design<Kind> = Design {
     name: "no queue, no wall",
     policy: Policy::NoQueue,
     sheds: None,
-    exact: Some(|load| vec![erlang_b(load.message + load.login, POOL); 2]),
+    exact: Some(|load| vec![erlang_b(load.message + load.login, CAPACITY); 2]),
 };
 
 static OF_2017: Design<Kind> = Design {
@@ -166,9 +166,9 @@ static OF_2017: Design<Kind> = Design {
     policy: Policy::Wall(&SHEDDING),
     sheds: Some("logins"),
     exact: Some(|load| {
-        let message = Stream::new(load.message, 0..=POOL, Ramp::NEVER);
-        let login = Stream::new(load.login, 0..=POOL, BY_RAMP);
-        birth_death(POOL, &[message, login])
+        let message = Stream::new(load.message, 0..=CAPACITY, Ramp::NEVER);
+        let login = Stream::new(load.login, 0..=CAPACITY, BY_RAMP);
+        birth_death(CAPACITY, &[message, login]).admitted
     }),
 };
 
@@ -184,9 +184,9 @@ static ONE_WALL: Design<Kind> = Design {
     policy: Policy::Wall(&WALL),
     sheds: Some("borrowing"),
     exact: Some(|load| {
-        let message = Stream::new(load.message, 50..=POOL, Ramp::NEVER);
+        let message = Stream::new(load.message, 50..=CAPACITY, Ramp::NEVER);
         let login = Stream::new(load.login, 20..=50, BY_RAMP);
-        chain(POOL, &[message, login])
+        chain(CAPACITY, &[message, login]).admitted
     }),
 };
 
@@ -195,9 +195,9 @@ static WITHOUT_CURVE: Design<Kind> = Design {
     policy: Policy::Wall(&CONTROL),
     sheds: None,
     exact: Some(|load| {
-        let message = Stream::new(load.message, 50..=POOL, Ramp::NEVER);
+        let message = Stream::new(load.message, 50..=CAPACITY, Ramp::NEVER);
         let login = Stream::new(load.login, 20..=50, Ramp::NEVER);
-        product_form(POOL, &[message, login])
+        product_form(CAPACITY, &[message, login]).admitted
     }),
 };
 
@@ -207,15 +207,14 @@ static SHED_BY_USE: Design<KindByUse> = Design {
     sheds: Some("logins"),
     exact: Some(|load| {
         let in_use = load.login * Phone::IN_USE;
-        let message = Stream::new(load.message, 0..=POOL, Ramp::NEVER);
-        let user = Stream::new(in_use, 0..=POOL, Ramp::NEVER);
-        let background = Stream::new(load.login - in_use, 0..=POOL, BY_RAMP);
-        birth_death(POOL, &[message, user, background])
+        let message = Stream::new(load.message, 0..=CAPACITY, Ramp::NEVER);
+        let user = Stream::new(in_use, 0..=CAPACITY, Ramp::NEVER);
+        let background = Stream::new(load.login - in_use, 0..=CAPACITY, BY_RAMP);
+        birth_death(CAPACITY, &[message, user, background]).admitted
     }),
 };
 
-// The same numbers in the types of `theory`.
-const POOL: usize = CAPACITY as usize;
+/// [`SHED`], as theory takes it.
 const BY_RAMP: Ramp = Ramp::linear(RAMP.0, RAMP.1);
 
 /// The control must differ measurably from this scenario.

@@ -17,8 +17,6 @@ mod measure;
 mod report;
 mod run;
 mod server;
-#[path = "../../tests/theory/mod.rs"]
-mod theory;
 mod traffic;
 
 use std::error::Error;

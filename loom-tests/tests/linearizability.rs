@@ -17,8 +17,6 @@ mod floodwall;
 #[path = "../../tests/linearizability/floodwall_model.rs"]
 #[allow(dead_code, reason = "for walls that are reset")]
 mod floodwall_model;
-#[path = "../../tests/spec/mod.rs"]
-mod spec;
 
 use std::collections::HashSet;
 use std::env;
@@ -26,6 +24,7 @@ use std::mem::forget;
 use std::sync::{Arc, Mutex};
 
 use ::floodwall::Floodwall;
+use floodwall_theory::spec::{ClassRule, Mode, Ramp, Request};
 use loom::thread;
 use rand::SeedableRng;
 use rand::rngs::Xoshiro256PlusPlus as Random;
@@ -33,7 +32,6 @@ use rand::rngs::Xoshiro256PlusPlus as Random;
 use checker::{History, Model, Operation, Subject};
 use common::{check, kick};
 use floodwall_model::{Answer, Call, Config, FloodwallModel, Kind, STEP};
-use spec::{ClassRule, Mode, Ramp, Request};
 
 type Wall = Floodwall<Kind>;
 

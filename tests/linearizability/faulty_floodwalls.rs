@@ -9,7 +9,7 @@ use crate::checker::{Model, Subject};
 use crate::faulty_bulkheads::SketchPermit;
 use crate::floodwall_model::{Answer, COUNT, Call, Config, FloodwallModel};
 use crate::recorder::{assert_accepted, assert_detected, widen_race};
-use crate::spec::{Mode, Ramp, Request};
+use floodwall_theory::spec::{Mode, Ramp, Request};
 
 /// Decides by the model and compare-exchanges one word.
 struct Sketch {

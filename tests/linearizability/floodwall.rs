@@ -8,7 +8,7 @@ use floodwall::{
 
 use crate::checker::Subject;
 use crate::floodwall_model::{Answer, Call, ClassView, Config, FloodwallModel, KINDS, Kind, NAMES};
-use crate::spec::{self, Request};
+use floodwall_theory::spec::{self, Request};
 
 impl Subject for Floodwall<Kind> {
     type Model = FloodwallModel;

@@ -7,7 +7,7 @@ use rand::rngs::Xoshiro256PlusPlus as Random;
 use rand::{RngExt, seq::IndexedRandom};
 
 use crate::checker::Model;
-use crate::spec::{ClassRule, Mode, Ramp, Rejection, Request, Wall};
+use floodwall_theory::spec::{ClassRule, Mode, Ramp, Rejection, Request, Wall};
 
 pub(crate) const COUNT: usize = 3;
 
@@ -74,12 +74,14 @@ pub(crate) struct ClassView {
     pub(crate) reject_probability: f64,
 }
 
+/// Returns a linear ramp between two utilizations in percent, which rejects at most `max` percent.
 const fn ramp(lo: u64, hi: u64, max: u64) -> Ramp {
+    const PERCENT: u64 = Ramp::ONE / 100;
     Ramp {
-        lo,
-        hi,
+        lo: lo * PERCENT,
+        hi: hi * PERCENT,
         power: 1,
-        max,
+        max: max * PERCENT,
     }
 }
 
@@ -207,7 +209,7 @@ impl FloodwallModel {
             in_use: self.in_use[class],
             guarantee: wall.guarantee(class),
             cap: wall.cap(class),
-            reject_probability: wall.reject_probability(class),
+            reject_probability: wall.reject_probability(class, 1),
         }
     }
 }

@@ -19,9 +19,6 @@
 //! idle processors record about five times as many in the time available. On a busy machine, or on one
 //! processor, few calls overlap; the test then reports that and passes.
 
-#[path = "../spec/mod.rs"]
-mod spec;
-
 mod bulkhead;
 mod bulkhead_model;
 mod checker;

@@ -11,7 +11,7 @@ use proptest::prelude::*;
 use proptest::sample::Index;
 
 use crate::common::{NthClass, for_each_count};
-use crate::spec::{self, Admission, ClassRule, Mode, Ramp, Request};
+use floodwall_theory::spec::{self, Admission, ClassRule, Mode, Ramp, Request};
 
 // The oracle.
 
@@ -154,7 +154,7 @@ impl Oracle {
             guarantee: wall.guarantee(class),
             cap: wall.cap(class),
             reachable: wall.reachable(class),
-            reject_probability: Near(wall.reject_probability(class)),
+            reject_probability: Near(wall.reject_probability(class, 1)),
             peak: statistics.peak,
             counts: [
                 statistics.admitted,
@@ -178,13 +178,13 @@ fn rule<const COUNT: usize>(class: usize, rule: &ClassRule) -> Rule<NthClass<COU
 }
 
 fn curve(ramp: Ramp) -> Curve {
-    let (lo, hi) = (ramp.lo as f64 / 100.0, ramp.hi as f64 / 100.0);
+    let [lo, hi, max] = [ramp.lo, ramp.hi, ramp.max].map(|parts| parts as f64 / Ramp::ONE as f64);
     let curve = match ramp.power {
         0 => Curve::step(lo),
         1 => Curve::linear(lo, hi),
         _ => Curve::cubic(lo, hi),
     };
-    curve.capped(ramp.max as f64 / 100.0)
+    curve.capped(max)
 }
 
 fn rejection(reason: Reason) -> spec::Rejection {
@@ -382,7 +382,7 @@ fn any_rule(count: usize) -> impl Strategy<Value = ClassRule> {
     })
 }
 
-/// A step, or a linear or cubic ramp.
+/// A step, or a linear or cubic ramp, in whole percent.
 fn any_ramp() -> impl Strategy<Value = Ramp> {
     const PERCENT: Range<u64> = 0..101;
     let power = prop::sample::select(vec![0, 1, 3]);
@@ -393,6 +393,7 @@ fn any_ramp() -> impl Strategy<Value = Ramp> {
             // A ramp must rise.
             _ => (a.min(b).min(99), a.max(b).max(a.min(b).min(99) + 1)),
         };
+        let [lo, hi, max] = [lo, hi, max].map(|percent| percent * (Ramp::ONE / 100));
         Ramp { lo, hi, power, max }
     })
 }

@@ -6,8 +6,6 @@
 
 #[path = "../common/mod.rs"]
 mod common;
-#[path = "../spec/mod.rs"]
-mod spec;
 
 mod bulkhead;
 mod floodwall;

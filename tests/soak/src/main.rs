@@ -13,8 +13,6 @@
 mod counts;
 mod fixture;
 mod reference;
-#[path = "../../spec/mod.rs"]
-mod spec;
 mod target;
 mod worker;
 

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use crossbeam_utils::CachePadded;
 use floodwall::MAX_CLASSES;
 
-use crate::spec::{ClassRule, Mode, Ramp, Wall};
+use floodwall_theory::spec::{ClassRule, Mode, Ramp, Wall};
 
 pub(crate) type PerClass<T> = [T; MAX_CLASSES];
 

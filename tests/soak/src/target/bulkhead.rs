@@ -6,7 +6,7 @@ use floodwall::{Bulkhead, MAX_CLASSES, Permit};
 
 use super::{Answer, AnswerCounts, Job, RULE_SETS, Request, Target, to_byte};
 use crate::reference::{Limits, PerClass};
-use crate::spec::{ClassRule, Ramp};
+use floodwall_theory::spec::{ClassRule, Ramp};
 
 const LIMITS: [u32; RULE_SETS] = [9, 3, 0, 14];
 

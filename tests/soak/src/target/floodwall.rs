@@ -9,7 +9,7 @@ use floodwall::{
 
 use super::{Answer, AnswerCounts, Job, RULE_SETS, Request, Target, to_byte};
 use crate::reference::{Limits, PerClass};
-use crate::spec::{ClassRule, Ramp};
+use floodwall_theory::spec::{ClassRule, Ramp};
 
 /// One of `COUNT` classes, by its index.
 #[derive(Clone, Copy)]

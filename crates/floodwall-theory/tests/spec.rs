@@ -1,16 +1,8 @@
 //! The specification of the admission rule, on cases computed by hand.
 
-#[path = "mod.rs"]
-mod spec;
+use floodwall_theory::spec::{Admission, ClassRule, Mode, Ramp, Rejection, Request, Wall};
 
-use spec::{Admission, ClassRule, Mode, Ramp, Rejection, Request, Wall};
-
-const ALWAYS: Ramp = Ramp {
-    lo: 0,
-    hi: 0,
-    power: 1,
-    max: 100,
-};
+const ALWAYS: Ramp = Ramp::step(0.0);
 
 const fn rule(guarantee: u32, cap: u32, ramp: Ramp) -> ClassRule {
     ClassRule {
@@ -201,9 +193,9 @@ fn spec_sheds_samples_below_the_probability() {
         mode: Mode::OPEN,
         in_use: &[3],
     };
-    assert_eq!(wall.reject_probability(0), 0.25);
+    assert_eq!(wall.reject_probability(0, 1), 0.25);
     wall.mode.pressure = 40;
-    assert_eq!(wall.reject_probability(0), 0.5);
+    assert_eq!(wall.reject_probability(0, 1), 0.5);
     let request = |pressure| Request {
         draw: 1 << 30,
         pressure,
@@ -221,14 +213,77 @@ fn spec_ramps_climb_from_lo_to_hi_up_to_max() {
     }
     let cubic = Ramp { power: 3, ..linear };
     assert_eq!(cubic.probability(4, 10), 0.125);
-    let limited = Ramp { max: 50, ..linear };
+    let limited = Ramp {
+        max: 5000,
+        ..linear
+    };
     assert_eq!(limited.probability(3, 10), 0.25);
     assert_eq!(limited.probability(9, 10), 0.5);
-    let step = Ramp { lo: 60, ..linear };
+    let step = Ramp { lo: 6000, ..linear };
     assert_eq!(step.probability(59, 100), 0.0);
     assert_eq!(step.probability(60, 100), 1.0);
     assert_eq!(Ramp::NEVER.probability(1, 1), 0.0);
     assert_eq!(ALWAYS.probability(0, 1), 1.0);
+}
+
+#[test]
+fn ramps_take_multiples_of_a_ten_thousandth() {
+    let ramp = |lo, hi, power, max| Some(Ramp { lo, hi, power, max });
+    assert_eq!(Ramp::new(1, 0.7, 1.0, 0.0001), ramp(7000, 10_000, 1, 1));
+    assert_eq!(Ramp::new(3, 0.0, 0.0, 1.0), ramp(0, 0, 3, 10_000));
+    // A sum such as 0.1 + 0.2 is not the decimal 0.3.
+    assert_eq!(
+        Ramp::new(1, 0.1 + 0.2, 0.9, 1.0),
+        ramp(3000, 9000, 1, 10_000)
+    );
+    assert_eq!(
+        Ramp::cubic(0.25, 0.75),
+        Ramp::new(3, 0.25, 0.75, 1.0).unwrap()
+    );
+    // Every four-digit decimal is accepted.
+    for parts in 0..=10_000 {
+        let fraction: f64 = format!("0.{parts:04}").parse().unwrap();
+        let fraction = if parts == 10_000 { 1.0 } else { fraction };
+        assert_eq!(
+            Ramp::new(1, 0.0, fraction, fraction),
+            ramp(0, parts, 1, parts)
+        );
+    }
+}
+
+#[test]
+fn ramps_refuse_other_parameters() {
+    for (power, lo, hi, max) in [
+        (1, 0.50001, 0.9, 1.0),
+        (1, 0.5, 0.90005, 1.0),
+        (1, 0.5, 0.9, 0.99999),
+        // Off by ten times the tolerance.
+        (1, 0.5 + 1e-8, 0.9, 1.0),
+        (1, 0.5, 0.9 - 1e-8, 1.0),
+        (1, -0.1, 0.9, 1.0),
+        (1, 0.5, 1.1, 1.0),
+        (1, 0.5, 0.9, 1.0001),
+        (1, f64::NAN, 0.9, 1.0),
+        (1, 0.5, f64::INFINITY, 1.0),
+        (1, 0.9, 0.5, 1.0),
+        (-1, 0.5, 0.9, 1.0),
+    ] {
+        assert_eq!(
+            Ramp::new(power, lo, hi, max),
+            None,
+            "{power} {lo} {hi} {max}"
+        );
+    }
+    assert!(Ramp::new(1, 0.5 + 1e-10, 0.9 - 1e-10, 1.0).is_some());
+}
+
+#[test]
+fn spec_sheds_whole_requests_beyond_the_guarantee() {
+    // Class 0 is guaranteed 4 permits and uses 3.
+    let wall = wall(10, &[3, 0]);
+    assert_eq!(wall.reject_probability(0, 0), 0.0);
+    assert_eq!(wall.reject_probability(0, 1), 0.0);
+    assert_eq!(wall.reject_probability(0, 2), 1.0);
 }
 
 #[test]
