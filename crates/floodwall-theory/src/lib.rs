@@ -18,7 +18,7 @@ use std::ops::RangeInclusive;
 
 use spec::ClassRule;
 pub use spec::Ramp;
-use stationary::{probabilities, stationary};
+use stationary::{band, probabilities, stationary};
 use system::System;
 
 /// The offered load of one class, with its share and curve.
@@ -240,6 +240,10 @@ pub fn chain(capacity: u32, streams: &[Stream]) -> Solution {
             steps.push((below, above, stream.load * accept));
         }
     }
+    debug_assert!(
+        states.len() as u128 * (band(&steps) as u128).pow(2)
+            <= chain_operations(capacity, &streams)
+    );
     let solution = system.solution(&states, &stationary(states.len(), &steps));
 
     let mut admitted = vec![0.0; order.len()];
@@ -258,8 +262,8 @@ pub const MAX_STATES: u128 = 5_000_000;
 /// Returns an upper bound of the number of states: the product over the classes of 1 + the most requests
 /// that the class can hold. Saturates.
 ///
-/// It takes no time. The states within the capacity are fewer if classes share permits: about one
-/// n-th for two shared classes (n = 2), and 1 / n! in general.
+/// It takes no time. The states within the capacity are fewer if classes share permits: about 1 / n! of
+/// the bound for n classes without guarantees and caps.
 ///
 /// # Panics
 /// If the capacity or the `permits` of a stream is 0, if the guarantees exceed the capacity, or if a

@@ -13,15 +13,22 @@ fn normalized(mut weights: Vec<f64>) -> Vec<f64> {
     weights
 }
 
-/// Returns the stationary probabilities of a Markov chain of `count` states, from steps
-/// `(from, to, rate)`. Every state but the first must have a step to an earlier state.
+/// From a state to a state, at a rate.
+pub(crate) type Step = (usize, usize, f64);
+
+/// Returns the distance of the furthest step.
+pub(crate) fn band(steps: &[Step]) -> usize {
+    let reach = |&(from, to, _): &Step| from.abs_diff(to);
+    steps.iter().map(reach).max().unwrap_or(0)
+}
+
+/// Returns the stationary probabilities of a Markov chain of `count` states. Every state but the first must have a step to an earlier state.
 ///
 /// The elimination of W. K. Grassmann, M. I. Taksar and D. P. Heyman (1985): states are removed one by
 /// one from the last, and their transitions are added to the remaining states. It never subtracts, so
 /// it loses no digits. It is fast because steps stay within a band.
-pub(crate) fn stationary(count: usize, steps: &[(usize, usize, f64)]) -> Vec<f64> {
-    let reach = |&(from, to, _): &(usize, usize, f64)| from.abs_diff(to);
-    let band = steps.iter().map(reach).max().unwrap_or(0);
+pub(crate) fn stationary(count: usize, steps: &[Step]) -> Vec<f64> {
+    let band = band(steps);
     // The rate from `i` to `j` is in row `i` at `band + j - i`.
     let mut rates = vec![vec![0.0; 2 * band + 1]; count];
     for &(from, to, rate) in steps {
