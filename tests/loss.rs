@@ -2,9 +2,9 @@
 //!
 //! A discrete-event simulation in virtual time calls the public interface and holds each permit for
 //! the holding time of its request. The share of each class that is admitted must match theory
-//! (the crate `floodwall-theory`, which never calls the library): Erlang's B formula for exact shares, the product
-//! form for any shares, the birth-death chain for curves on a shared pool, and the whole Markov chain
-//! for guarantees, caps and curves together.
+//! (the crate `floodwall-theory`, which never calls the library): Erlang's B formula for exact shares,
+//! the product form for any shares, the birth-death chain for curves on a shared pool, and the whole
+//! Markov chain for guarantees, caps and curves together.
 //!
 //! Unit and property tests check single decisions, and loom checks interleavings. These tests check
 //! the shares that all decisions together amount to.
@@ -168,6 +168,26 @@ fn guarantees_caps_and_curves_follow_the_markov_chain() {
     of_classes::<1>(&mut random, 2, 100);
     of_classes::<2>(&mut random, 10, 100);
     of_classes::<3>(&mut random, 4, 12);
+}
+
+#[test]
+fn requests_of_several_permits_follow_theory() {
+    let mut random = Random::seed_from_u64(9);
+    for _ in 0..6 {
+        let (capacity, streams) = any_system::<2>(&mut random, 5..=60);
+        let streams = streams.map(|stream| {
+            let permits = random.random_range(1..=5);
+            Stream {
+                load: stream.load / f64::from(permits),
+                ..stream.permits(permits)
+            }
+        });
+        let exact = chain(capacity, &streams).admitted;
+        Run::new(capacity, streams).assert_matches(&exact, &mut random);
+        let streams = without_curves(streams);
+        let exact = product_form(capacity, &streams).admitted;
+        Run::new(capacity, streams).assert_matches(&exact, &mut random);
+    }
 }
 
 #[test]
@@ -388,7 +408,8 @@ impl<const COUNT: usize> Run<COUNT> {
             let class = self.class_of_arrival(random.random_range(0.0..load));
             let count = &mut batches[batch][class];
             count.arrived += 1;
-            if let Ok(permit) = wall.admit_with(Nth(class), self.options(random)) {
+            let options = self.options(random).permits(self.streams[class].permits);
+            if let Ok(permit) = wall.admit_with(Nth(class), options) {
                 count.admitted += 1;
                 let holding = Duration::from_secs_f64(self.holding.sample(random));
                 held.insert((now + holding, number), permit);
