@@ -29,12 +29,15 @@ pub struct Stream {
     pub load: f64,
     /// Permits of one request, at least 1. A request is admitted with all of them or rejected.
     pub permits: u32,
+    /// Mean holding time, in a unit that is the same for all streams. Above 0 and finite.
+    pub holding: f64,
     /// Share and curve of the class.
     pub rule: ClassRule,
 }
 
 impl Stream {
-    /// Returns a stream of requests for one permit, whose share reaches from the guarantee to the cap.
+    /// Returns a stream of requests for one permit with a mean holding time of 1, whose share reaches from the guarantee
+    /// to the cap.
     pub const fn new(load: f64, share: RangeInclusive<u32>, ramp: Ramp) -> Stream {
         let rule = ClassRule {
             guarantee: *share.start(),
@@ -44,6 +47,7 @@ impl Stream {
         Stream {
             load,
             permits: 1,
+            holding: 1.0,
             rule,
         }
     }
@@ -51,6 +55,11 @@ impl Stream {
     /// Sets the permits of one request.
     pub const fn permits(self, permits: u32) -> Stream {
         Stream { permits, ..self }
+    }
+
+    /// Sets the mean holding time.
+    pub const fn holding(self, holding: f64) -> Stream {
+        Stream { holding, ..self }
     }
 }
 
@@ -167,8 +176,8 @@ pub fn product_form(capacity: u32, streams: &[Stream]) -> Solution {
 /// for all streams.
 ///
 /// # Panics
-/// - If a stream has `permits` other than 1, a guarantee, or a cap below the capacity. Requests of several
-///   permits make the total depend on which of them leaves next: use [`chain`].
+/// - If a stream has `permits` other than 1, a guarantee, or a cap below the capacity, or if the mean holding
+///   times differ. The total then depends on which request leaves next: use [`chain`].
 /// - If the capacity is 0, or if a load is negative or not finite.
 pub fn birth_death(capacity: u32, streams: &[Stream]) -> Solution {
     let system = System::new(capacity, streams);
@@ -176,6 +185,7 @@ pub fn birth_death(capacity: u32, streams: &[Stream]) -> Solution {
         assert_eq!(stream.permits, 1, "requests of several permits");
         assert_eq!(stream.rule.guarantee, 0, "a shared pool has no guarantees");
         assert!(stream.rule.cap >= capacity, "a shared pool has no caps");
+        assert_eq!(stream.holding, streams[0].holding, "holding times differ");
     }
     let capacity = system.capacity();
     let accept = |stream: &Stream, in_use: u64| match in_use {
@@ -205,8 +215,7 @@ pub fn birth_death(capacity: u32, streams: &[Stream]) -> Solution {
 /// Returns the solution for guarantees, caps, curves on borrowed permits, and requests of any number of
 /// permits.
 ///
-/// There is no known formula, so the Markov chain is solved numerically. Holding times are exponential,
-/// with the same mean for all streams.
+/// There is no known formula, so the Markov chain is solved numerically. Holding times are exponential.
 ///
 /// The time is that of about [`chain_operations`] multiplications, and the memory 16 bytes times
 /// [`states`], times the square root of `chain_operations / states`.
@@ -236,8 +245,8 @@ pub fn chain(capacity: u32, streams: &[Stream]) -> Solution {
             one_less[class] -= u64::from(stream.permits);
             let below = states.partition_point(|other| *other < one_less);
             let accept = system.acceptance(&one_less, class);
-            steps.push((above, below, requests as f64));
-            steps.push((below, above, stream.load * accept));
+            steps.push((above, below, requests as f64 / stream.holding));
+            steps.push((below, above, stream.load * accept / stream.holding));
         }
     }
     debug_assert!(

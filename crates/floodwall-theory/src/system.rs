@@ -29,6 +29,10 @@ impl System {
                 stream.load.is_finite() && stream.load >= 0.0,
                 "a load is negative or not finite"
             );
+            assert!(
+                stream.holding.is_finite() && stream.holding > 0.0,
+                "a mean holding time is not above 0 or not finite"
+            );
         }
         System {
             capacity,

@@ -155,6 +155,46 @@ fn overlapping_theories_agree() {
 }
 
 /// The requests of one stream are a birth-death chain whatever their permits are.
+/// Without curves, only the mean of the number of requests at a time counts, which is the load.
+#[test]
+fn mean_holding_times_change_nothing_without_curves() {
+    for (capacity, streams) in mixed_systems() {
+        let streams = without_curves(&streams);
+        let expected = chain(capacity, &streams);
+        let holding = [0.5, 3.0, 1.0, 7.0];
+        let streams: Vec<Stream> = streams
+            .iter()
+            .zip(holding)
+            .map(|(stream, holding)| stream.holding(holding))
+            .collect();
+        assert_same(&chain(capacity, &streams), &expected);
+    }
+}
+
+/// A shared pool with a curve that rejects all of a slow class above one permit, worked out by hand.
+#[test]
+fn mean_holding_times_count_with_curves() {
+    let shed = Ramp::step(0.5);
+    let slow = Stream::new(1.0, 0..=2, shed).holding(2.0);
+    let fast = Stream::new(1.0, 0..=2, Ramp::NEVER);
+    // States (slow, fast): 00, 10, 01, 11, 02. Arrivals of slow: 1/2 per unit of time, at 00 only; it leaves at 1/2.
+    // Balance of 10 and 11: p10 = p11 (its arrivals and departures of fast are 1 and 1) and, over all states with a
+    // slow one: p00 / 2 = (p10 + p11) / 2. Over all states with a fast one beside none: p01 - 2 p02 = 0.
+    // Of 10: p00 / 2 + p11 = p10 * 3 / 2; of 00: p00 * 3 / 2 = p10 / 2 + p01.
+    // With p00 = 1: p10 + p11 = 1; 1/2 + p11 = 3/2 p10, so p10 = 0.6, p11 = 0.4; p01 = 1.2; p02 = 0.6.
+    let sum = 1.0 + 0.6 + 0.4 + 1.2 + 0.6;
+    let solution = chain(2, &[slow, fast]);
+    assert_near(solution.admitted[0], 1.0 / sum);
+    assert_near(solution.admitted[1], (1.0 + 0.6 + 1.2) / sum);
+}
+
+#[test]
+#[should_panic(expected = "holding times differ")]
+fn birth_death_refuses_different_holding_times() {
+    let stream = Stream::new(1.0, 0..=2, Ramp::NEVER);
+    birth_death(2, &[stream, stream.holding(2.0)]);
+}
+
 #[test]
 fn requests_of_several_permits_are_shed_by_permits_in_use() {
     let (capacity, load, permits) = (20, 9.0, 3);
