@@ -4,11 +4,13 @@
 mod http_connection;
 mod rfc9112;
 mod rules;
+mod scenario;
 
 use std::{env, fs, io};
 
 pub use http_connection::http_connection;
 pub use rules::{rules_json, rules_toml};
+pub use scenario::scenario;
 
 /// Runs a target once for each file that is named as an argument of the program.
 pub fn run_files(target: fn(&[u8]) -> bool) -> io::Result<()> {

@@ -46,6 +46,11 @@ fn committed_inputs_of_http_connection_pass() {
     bodies_up_to_64_kib_are_served();
 }
 
+#[test]
+fn committed_inputs_of_scenario_pass() {
+    replay("scenario", floodwall_fuzz::scenario);
+}
+
 /// Too long for the fuzzer. Not a test of its own, because connections share a counter.
 fn bodies_up_to_64_kib_are_served() {
     let post = "\nPOST / HTTP/1.1\r\nHost: a\r\n";

@@ -1,0 +1,152 @@
+//! Numbers that are checked where they are read, so that the error has the line and the field.
+
+use std::marker::PhantomData;
+
+use serde::Deserialize;
+use serde::de::{Deserializer, Error};
+
+/// A count from 1, which is the default, to `MOST`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Count<const MOST: u32>(u32);
+
+impl<const MOST: u32> Count<MOST> {
+    pub(crate) const fn of(count: u32) -> Self {
+        Count(count)
+    }
+
+    pub(crate) fn get(self) -> u32 {
+        self.0
+    }
+}
+
+impl<const MOST: u32> Default for Count<MOST> {
+    fn default() -> Self {
+        Count(1)
+    }
+}
+
+impl<'de, const MOST: u32> Deserialize<'de> for Count<MOST> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let count = u64::deserialize(deserializer)?;
+        match u32::try_from(count) {
+            Ok(count) if (1..=MOST).contains(&count) => Ok(Count(count)),
+            _ => Err(D::Error::custom(format_args!(
+                "{count} is not a count from 1 to {MOST}"
+            ))),
+        }
+    }
+}
+
+/// Two times in seconds, the first of which is not later.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Span {
+    pub(crate) from: f64,
+    pub(crate) to: f64,
+}
+
+impl<'de> Deserialize<'de> for Span {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let (from, to) = <(Number<NotNegative>, Number<NotNegative>)>::deserialize(deserializer)?;
+        let (from, to) = (from.get(), to.get());
+        if from > to {
+            return Err(D::Error::custom(format_args!("{from} is more than {to}")));
+        }
+        Ok(Span { from, to })
+    }
+}
+
+/// Beyond these, results of floating-point operations could be infinite or 0.
+const SMALLEST: f64 = 1e-12;
+const LARGEST: f64 = 1e12;
+
+/// A range of numbers.
+pub(crate) trait Range {
+    /// The range, for error texts.
+    const TEXT: &'static str;
+    /// Returns whether the range contains a number.
+    fn contains(value: f64) -> bool;
+    /// Returns the text of an error for a number that the range does not contain.
+    fn outside(value: f64) -> String {
+        // A number that is far outside would have hundreds of digits.
+        if value.abs() < LARGEST {
+            format!("{value} is not {}", Self::TEXT)
+        } else {
+            format!("{value:e} is not {}", Self::TEXT)
+        }
+    }
+}
+
+/// Numbers above 0.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Positive {}
+/// Numbers of at least 0.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum NotNegative {}
+/// Numbers from 0 to 1.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Probability {}
+
+impl Range for Positive {
+    const TEXT: &'static str = "a number from 1e-12 to 1e12";
+    fn contains(value: f64) -> bool {
+        (SMALLEST..=LARGEST).contains(&value)
+    }
+}
+impl Range for NotNegative {
+    const TEXT: &'static str = "a number from 0 to 1e12";
+    fn contains(value: f64) -> bool {
+        (0.0..=LARGEST).contains(&value)
+    }
+}
+impl Range for Probability {
+    const TEXT: &'static str = "a number from 0 to 1";
+    fn contains(value: f64) -> bool {
+        (0.0..=1.0).contains(&value)
+    }
+}
+
+/// A number of a range.
+#[derive(Debug)]
+pub(crate) struct Number<R>(f64, PhantomData<R>);
+
+impl<R> Clone for Number<R> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+impl<R> Copy for Number<R> {}
+
+impl<R> Number<R> {
+    pub(crate) const fn of(value: f64) -> Self {
+        Number(value, PhantomData)
+    }
+
+    /// Returns the number.
+    #[must_use]
+    pub(crate) fn get(self) -> f64 {
+        self.0
+    }
+}
+
+/// 0, in ranges that contain it.
+impl Default for Number<NotNegative> {
+    fn default() -> Self {
+        Number::of(0.0)
+    }
+}
+impl Default for Number<Probability> {
+    fn default() -> Self {
+        Number::of(0.0)
+    }
+}
+
+impl<'de, R: Range> Deserialize<'de> for Number<R> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let value = f64::deserialize(deserializer)?;
+        if R::contains(value) {
+            Ok(Number::of(value))
+        } else {
+            Err(D::Error::custom(R::outside(value)))
+        }
+    }
+}
