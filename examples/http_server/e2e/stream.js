@@ -10,6 +10,8 @@ const outcomes = {};
 const startedAt = Date.now();
 // For each second since the start: how many of its requests were answered with status 200.
 const answeredBySecond = Array(Number(maxSeconds) + 1).fill(0);
+// When each request with a response was sent, in seconds since 1970.
+const sentAt = [];
 const report = await loadTest({
   url,
   method: "POST",
@@ -23,11 +25,14 @@ const report = await loadTest({
   statusCallback(error, response) {
     const outcome = response?.statusCode ?? error;
     outcomes[outcome] = (outcomes[outcome] ?? 0) + 1;
+    if (response) {
+      sentAt.push((Date.now() - response.requestElapsed) / 1000);
+    }
     if (outcome === 200) {
-      const sentAt = Date.now() - response.requestElapsed;
-      answeredBySecond[Math.floor((sentAt - startedAt) / 1000)] += 1;
+      answeredBySecond[Math.floor(sentAt.at(-1) - startedAt / 1000)] += 1;
     }
   },
 });
-console.log(JSON.stringify({ ...report, outcomes, startedAt, answeredBySecond }));
-process.exit();
+const printed = JSON.stringify({ ...report, outcomes, startedAt, answeredBySecond, sentAt });
+// A pipe takes a long report in parts.
+process.stdout.write(printed + "\n", () => process.exit());
