@@ -41,7 +41,7 @@ pub struct Answer {
     pub requests: u64,
     /// Events of all replications.
     pub events: u64,
-    /// Set if a run was stopped before its end. The results are then of a part of the measured time.
+    /// Set if a limit has stopped a run. Later requests, and those that had not ended, are missing in the results.
     pub stopped: Option<Stopped>,
 }
 
@@ -63,8 +63,8 @@ pub struct ClassAnswer {
     pub lost: u64,
     /// Requests that had not ended at the end of the cool-down.
     pub unfinished: u64,
-    /// Attempts without a good answer, by cause: `shed`, `class_full`, `pool_full`, `too_large`, `queue_full`, `dropped`
-    /// by CoDel, `failed` in the backend, `down`, `timed_out`.
+    /// Attempts without a good answer, by cause: `shed`, `class_full`, `pool_full`, `too_large`, `queue_full`,
+    /// `dropped` by CoDel, `failed` in the backend, `down`, `timed_out`.
     pub failures: IndexMap<&'static str, u64>,
     /// `good / offered`.
     pub good_share: Estimate,
@@ -157,7 +157,7 @@ pub struct Utilization {
     pub timeline: Vec<f64>,
 }
 
-/// Why a run was stopped before its end.
+/// The limit that has stopped a run.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct Stopped {
@@ -197,8 +197,8 @@ impl Scenario {
         self.threads(wall.as_ref()).map(drop)
     }
 
-    /// Runs the scenario with or without a wall. Calls `progress` with the fraction of the work that has been done since
-    /// the last call, on several threads.
+    /// Runs the scenario with or without a wall. Calls `progress` with the fraction of the work that has been done
+    /// since the last call, on several threads.
     ///
     /// # Errors
     /// As [`run`](Self::run) and [`run_without_wall`](Self::run_without_wall).
@@ -415,8 +415,8 @@ fn class_answer(
     }
 }
 
-/// Returns the ratio of two sums, with the standard error of a ratio estimate (W. G. Cochran, *Sampling Techniques*, 1977,
-/// chapter 6).
+/// Returns the ratio of two sums, with the standard error of a ratio estimate (W. G. Cochran, *Sampling Techniques*,
+/// 1977, chapter 6).
 fn ratio(groups: impl Iterator<Item = (f64, f64)> + Clone) -> Estimate {
     let part: f64 = groups.clone().map(|(part, _)| part).sum();
     let whole: f64 = groups.clone().map(|(_, whole)| whole).sum();

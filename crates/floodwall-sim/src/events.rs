@@ -55,6 +55,11 @@ impl<E> Events<E> {
         self.added += 1;
     }
 
+    /// Returns the number of events to come.
+    pub(crate) fn len(&self) -> usize {
+        self.heap.len()
+    }
+
     /// Takes the next event.
     pub(crate) fn next(&mut self) -> Option<E> {
         let Reverse(entry) = self.heap.pop()?;

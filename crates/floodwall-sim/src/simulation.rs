@@ -140,8 +140,8 @@ struct Sampled {
     utilization: Vec<f64>,
 }
 
-/// Most requests that are in the system at once. They need about 1 GiB.
-const MOST_REQUESTS: usize = 5_000_000;
+/// Most requests, queued attempts and coming events at once. They need about 1 GiB.
+const MOST_AT_ONCE: usize = 2_000_000;
 
 impl<'a> Simulation<'a> {
     pub(crate) fn new(
@@ -218,14 +218,18 @@ impl<'a> Simulation<'a> {
             }
             let stop = if events + self.record.requests > self.scenario.max_events {
                 "max_events"
-            } else if self.requests.len() > MOST_REQUESTS {
+            } else if self
+                .requests
+                .len()
+                .max(self.work.len())
+                .max(self.events.len())
+                > MOST_AT_ONCE
+            {
                 "requests at once"
             } else {
                 continue;
             };
-            if self.events.now() < end {
-                self.record.stopped = Some((stop, to_seconds(self.events.now())));
-            }
+            self.record.stopped = Some((stop, to_seconds(self.events.now())));
             break;
         }
         (self.progress)(to_seconds(end - reported));

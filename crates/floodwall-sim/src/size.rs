@@ -1,19 +1,21 @@
 //! Proposes a capacity, guarantees, caps and curves from loads.
 //!
-//! [`size`] proposes rules for a load on normal days and one in a storm. It simulates the wall under both with many rules, and
-//! returns the choices that are worth a decision. Each loses less than the others somewhere and more elsewhere.
+//! [`size`] proposes rules for a load on normal days and one in a storm. It simulates the wall under both with many
+//! rules, and returns the choices that are worth a decision. Each loses less than the others somewhere and more
+//! elsewhere.
 //!
-//! A *loss* is the fraction of requests without a good answer, `1 - good_share`. With retries, a request is lost if all of
-//! its attempts are rejected. A retry comes after a random time, uniform between 0 and two mean holding times.
+//! A *loss* is the fraction of requests without a good answer, `1 - good_share`. With retries, a request is lost if all
+//! of its attempts are rejected. A retry comes after a random time, uniform between 0 and two mean holding times.
 //!
 //! # How it searches
 //! Erlang's B formula gives the guarantees that keep each target by themselves. A candidate has a part of them for each
-//! priority, curves of lower priorities that leave some permits free, and caps. The curves are steps. Random candidates are
-//! simulated in short runs, then neighbors of the best in longer ones, and the best of these in long runs with another seed. A choice is the
-//! candidate with the lowest weighted sum of losses, for one of several weights of the storm and of priorities.
+//! priority, curves of lower priorities that leave some permits free, and caps. The curves are steps. Random candidates
+//! are simulated in short runs, then neighbors of the best in longer ones, and the best of these in long runs with
+//! another seed. A choice is the candidate with the lowest weighted sum of losses, for one of several weights of the
+//! storm and of priorities.
 //!
-//! Holding times are simulated as exponential. With shares alone, the losses depend on their means only; with curves they do
-//! so nearly.
+//! Holding times are simulated as exponential. With shares alone, the losses depend on their means only; with curves
+//! they do so nearly.
 
 mod candidate;
 mod loads;
@@ -77,8 +79,8 @@ pub struct Choice {
     pub classes: Vec<ClassChoice>,
     /// Whether all targets are met.
     pub meets_targets: bool,
-    /// Whether the guarantees of the first priority keep its targets whatever other classes do, also if these hold permits
-    /// for longer than described. False if it has no targets.
+    /// Whether the guarantees of the first priority keep its targets whatever other classes do, also if these hold
+    /// permits for longer than described. False if it has no targets.
     pub keeps_promise: bool,
     /// The rules in TOML, in the form of `floodwall`.
     pub rules: String,
@@ -150,8 +152,8 @@ impl Index<&str> for Choice {
 }
 
 impl Proposals {
-    /// Returns the recommended choice. It meets the targets or misses them least, and with that has the lowest weighted sum of
-    /// losses, where a class counts three times as much as one of the next lower priority.
+    /// Returns the recommended choice. It meets the targets or misses them least, and with that has the lowest weighted
+    /// sum of losses, where a class counts three times as much as one of the next lower priority.
     #[must_use]
     pub fn recommended(&self) -> &Choice {
         &self.choices[self.recommended]
@@ -292,8 +294,8 @@ fn recommended(search: &Search<'_>, finalists: &[Measured]) -> usize {
     (0..finalists.len()).min_by(better).unwrap_or(0)
 }
 
-/// Returns the numbers of the candidates that are shown, in order: the best for each of the weights, with the promise to
-/// the first priority and without it, of those that miss no target of the first priority if there are any.
+/// Returns the numbers of the candidates that are shown, in order: the best for each of the weights, with the promise
+/// to the first priority and without it, of those that miss no target of the first priority if there are any.
 fn shown(search: &Search<'_>, finalists: &[Measured], recommended: usize) -> Vec<usize> {
     let misses_first = |&index: &usize| {
         let classes = search.loads.classes.iter().zip(&finalists[index].normal);

@@ -374,6 +374,34 @@ fn run_stops_at_the_limit_of_events() {
     assert!(answer.requests + answer.events <= 10_001);
 }
 
+/// The retries of requests that arrived in the measured time go on after it.
+#[test]
+fn limit_of_events_holds_in_the_cool_down() {
+    let answer = run(
+        "seconds = 1\ncool_down = 1e6\nreplications = 1\nmax_events = 10000\n[class.a]\nrate = 100\nholding = 0\n\
+         retries = { most = 1000000, first = 0.01, factor = 1 }",
+        "capacity = 10\n[classes.a]\ncap = 0",
+    );
+    let stopped = answer.stopped.as_ref().unwrap();
+    assert!(
+        stopped.limit == "max_events" && stopped.at > 1.0,
+        "{stopped:?}"
+    );
+    assert_eq!(answer["a"].unfinished, answer["a"].offered);
+}
+
+/// Clients have left the queue, and their attempts have not.
+#[test]
+fn queue_is_bounded_by_memory() {
+    let answer = run_without_wall(
+        "seconds = 1000\nreplications = 1\n[class.a]\nrate = 100000\nholding = 1\npatience = 0.001\n\
+         [server]\nthreads = 1",
+    );
+    let stopped = answer.stopped.unwrap();
+    assert_eq!(stopped.limit, "requests at once");
+    assert_within(stopped.at, 20.0, 0.01);
+}
+
 #[test]
 fn same_seed_has_same_results_and_same_requests_arrive_under_other_rules() {
     let text = "seconds = 50\nwarm_up = 1\n[class.a]\nrate = 100\nholding = { pareto = { mean = 0.1, shape = 2 } }";

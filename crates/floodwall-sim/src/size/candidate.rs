@@ -23,7 +23,8 @@ fn permits_for(load: f64, most_lost: f64, limit: u32) -> u32 {
 pub(super) struct Candidate {
     /// By rank: the guarantee as a part of the one that keeps the targets by itself.
     guarantees: Vec<f64>,
-    /// Permits that the step of the lowest priority leaves free, below the highest utilization that the storm can reach.
+    /// Permits that the step of the lowest priority leaves free, below the highest utilization that the storm can
+    /// reach.
     /// `None` without steps.
     free: Option<f64>,
     /// `free` of a priority, as a part of `free` of the next lower one. 0 if only the lowest priority has a step.
@@ -39,8 +40,8 @@ pub(super) struct Rule {
     pub(super) cap: Option<u32>,
     /// The utilization from which a curve sheds everything beyond the guarantee.
     ///
-    /// A step, because it needs no random numbers and is the best curve for a sum of losses if holding times are alike (B. L.
-    /// Miller, 1969).
+    /// A step, because it needs no random numbers and is the best curve for a sum of losses if holding times are alike
+    /// (B. L. Miller, 1969).
     pub(super) step: Option<f64>,
 }
 
@@ -48,8 +49,8 @@ const CAP_LOSSES: [Option<f64>; 6] = [None, None, Some(0.001), Some(0.005), Some
 const SPACINGS: [f64; 4] = [0.0, 0.0, 0.35, 0.65];
 
 impl Candidate {
-    /// Returns the candidate in which each class has a pool of its own, as far as there are permits. If there are enough,
-    /// it meets all targets.
+    /// Returns the candidate in which each class has a pool of its own, as far as there are permits. If there are
+    /// enough, it meets all targets.
     pub(super) fn separate_pools(loads: &Loads) -> Candidate {
         Candidate {
             guarantees: vec![1.0; loads.ranks],
@@ -59,7 +60,8 @@ impl Candidate {
         }
     }
 
-    /// Returns the simplest candidates: a guarantee for the first priority or none, a step and a cap for the lowest one.
+    /// Returns the simplest candidates: a guarantee for the first priority or none, a step and a cap for the lowest
+    /// one.
     pub(super) fn simple(loads: &Loads) -> Vec<Candidate> {
         let mut all = Vec::new();
         for first in [1.0, 0.0] {
@@ -175,8 +177,8 @@ impl Candidate {
         classes.iter().zip(&guarantees).map(rule).collect()
     }
 
-    /// Returns the guarantees: of each class as many permits as it needs, and of the lower priorities first as many fewer
-    /// as the capacity makes necessary.
+    /// Returns the guarantees: of each class as many permits as it needs, and of the lower priorities first as many
+    /// fewer as the capacity makes necessary.
     fn guarantees_for(&self, loads: &Loads, capacity: u32, most_held: u32) -> Vec<u32> {
         let classes = &loads.classes;
         let mut guarantees = vec![0; classes.len()];

@@ -222,8 +222,8 @@ impl<'a> Search<'a> {
         self.measure(capacity, best, FINAL, 4)
     }
 
-    /// Returns the best candidates: some for each weights, with the promise to the first priority and without it, and those
-    /// that miss the targets least.
+    /// Returns the best candidates: some for each weights, with the promise to the first priority and without it, and
+    /// those that miss the targets least.
     fn best<'b>(&self, measured: &'b [Measured], of_each: usize) -> Vec<Measured> {
         let mut best: Vec<&'b Measured> = Vec::new();
         let mut add = |all: &[&'b Measured], key: &dyn Fn(&Measured) -> f64, count: usize| {
@@ -254,8 +254,8 @@ impl<'a> Search<'a> {
         best.into_iter().cloned().collect()
     }
 
-    /// Finds the smallest capacity with which a candidate is sufficient, from `least` to `most`, by bisection. Returns the
-    /// candidates that came closest.
+    /// Finds the smallest capacity with which a candidate is sufficient, from `least` to `most`, by bisection. Returns
+    /// the candidates that came closest.
     pub(super) fn smallest_capacity(
         &self,
         least: u32,
@@ -319,7 +319,8 @@ impl<'a> Search<'a> {
 // Runs
 
 impl Search<'_> {
-    /// Runs each candidate under both loads. The same requests arrive for all of them. Those with equal rules are run once.
+    /// Runs each candidate under both loads. The same requests arrive for all of them. Those with equal rules are run
+    /// once.
     pub(super) fn measure(
         &self,
         capacity: u32,
@@ -507,13 +508,14 @@ impl Search<'_> {
             })
     }
 
-    /// Returns whether a candidate meets all targets with a standard error to spare, and keeps the promise if there is one.
+    /// Returns whether a candidate meets all targets with a standard error to spare, and keeps the promise if there is
+    /// one.
     pub(super) fn is_sufficient(&self, measured: &Measured) -> bool {
         self.missed(measured, 1.0) == 0.0 && (self.keeps_promise(measured) || !self.has_promise())
     }
 
-    /// Returns by how much the targets are missed: the logarithms of the factors, weighted by priority. 0 if all are met, also
-    /// if each loss is higher by this number of standard errors.
+    /// Returns by how much the targets are missed: the logarithms of the factors, weighted by priority. 0 if all are
+    /// met, also if each loss is higher by this number of standard errors.
     pub(super) fn missed(&self, measured: &Measured, errors: f64) -> f64 {
         let mut missed = 0.0;
         for (class, normal, storm) in self.with_losses(measured) {
@@ -528,8 +530,8 @@ impl Search<'_> {
         missed
     }
 
-    /// Returns the weighted sum of losses. A loss within its target counts a tenth, and above it twenty times. That of a
-    /// class that storms, in the storm and without a target, is what has to be shed, and counts a twentieth.
+    /// Returns the weighted sum of losses. A loss within its target counts a tenth, and above it twenty times. That of
+    /// a class that storms, in the storm and without a target, is what has to be shed, and counts a twentieth.
     pub(super) fn cost(&self, measured: &Measured, weights: Weights) -> f64 {
         let part = |loss: Option<Estimate>, target: Option<f64>| match (loss, target) {
             (None, _) => 0.0,

@@ -114,7 +114,7 @@ pub(crate) fn warning(answer: &Answer) -> Option<String> {
     let Stopped { limit, at, .. } = answer.stopped.as_ref()?;
     let end = answer.warm_up + answer.seconds;
     Some(format!(
-        "stopped at {at:.1} s of {end} s: {limit}; the results are of a part of the measured time"
+        "stopped at {at:.1} s by the limit of {limit}; the measured time ends at {end} s"
     ))
 }
 
