@@ -385,6 +385,44 @@ fn errors_name_the_place() {
 }
 
 #[test]
+fn output_never_overwrites_an_input() {
+    let folder = Folder::new("overwrite");
+    folder.write("storm.toml", STORM);
+    folder.write("caps.toml", CAPS);
+    folder.write("loads.toml", "[class.message]\nnormal = 3\n");
+    for (arguments, file) in [
+        (
+            &["run", "storm.toml", "caps.toml", "--svg", "storm.toml"][..],
+            "storm.toml",
+        ),
+        (
+            &[
+                "compare",
+                "storm.toml",
+                "caps.toml",
+                "--html",
+                "./caps.toml",
+            ],
+            "caps.toml",
+        ),
+        (
+            &["size", "loads.toml", "--rules", "loads.toml"],
+            "loads.toml",
+        ),
+    ] {
+        let before = folder.read(file);
+        let error = folder.error(arguments);
+        assert!(
+            error.contains(file) && error.contains("would be overwritten"),
+            "{error}"
+        );
+        assert_eq!(folder.read(file), before);
+    }
+    let error = folder.error(&["run", "storm.toml", "caps.toml", "--svg", "none/x.svg"]);
+    assert_eq!(error, "none/x.svg: its folder does not exist\n");
+}
+
+#[test]
 fn wrong_usage_has_status_2() {
     let folder = Folder::new("usage");
     for arguments in [

@@ -5,7 +5,7 @@ use std::io::{Write, stdout};
 use std::path::PathBuf;
 
 use crate::comparison::Comparison;
-use crate::options::{Options, print_json, write};
+use crate::options::{Options, check_output, print_json, write};
 use crate::page::Page;
 use crate::{rule_sets, terminal, text};
 
@@ -30,6 +30,10 @@ pub(crate) struct Arguments {
 
 pub(crate) fn run(arguments: Arguments) -> Result<(), Box<dyn Error>> {
     let path = &arguments.scenario;
+    if let Some(page) = &arguments.html {
+        let inputs = [std::slice::from_ref(path), &arguments.rules].concat();
+        check_output(page, &inputs)?;
+    }
     let scenario = arguments.options.scenario(path)?;
     let mut rules: Vec<_> = scenario.rules().cloned().map(Some).into_iter().collect();
     rules.extend(rule_sets::read(&arguments.rules)?);

@@ -40,6 +40,26 @@ pub(crate) fn print_json(value: &impl Serialize) -> io::Result<()> {
     stdout().write_all(line.as_bytes())
 }
 
+/// Checks, before a run that may take minutes, that a file can be written and is none of the inputs.
+pub(crate) fn check_output(path: &Path, inputs: &[PathBuf]) -> Result<(), String> {
+    let error = |message: &str| Err(format!("{}: {message}", path.display()));
+    let folder = path.parent().filter(|folder| *folder != Path::new(""));
+    if folder.is_some_and(|folder| !folder.is_dir()) {
+        return error("its folder does not exist");
+    }
+    if path.is_dir() {
+        return error("it is a folder");
+    }
+    let is_same = |input: &PathBuf| match (path.canonicalize(), input.canonicalize()) {
+        (Ok(path), Ok(input)) => path == input,
+        _ => false,
+    };
+    if inputs.iter().any(is_same) {
+        return error("it is also an input, and would be overwritten");
+    }
+    Ok(())
+}
+
 /// Writes a file. The error names it.
 pub(crate) fn write(path: &PathBuf, text: &str) -> Result<(), String> {
     std::fs::write(path, text).map_err(|error| format!("{}: {error}", path.display()))

@@ -5,7 +5,7 @@ use std::io::{Write, stdout};
 use std::path::PathBuf;
 
 use crate::chart::{Chart, Theme};
-use crate::options::{Options, print_json, write};
+use crate::options::{Options, check_output, print_json, write};
 use crate::summary::Summary;
 use crate::{rule_sets, terminal, text};
 
@@ -27,6 +27,11 @@ pub(crate) struct Arguments {
 }
 
 pub(crate) fn run(arguments: Arguments) -> Result<(), Box<dyn Error>> {
+    if let Some(picture) = &arguments.svg {
+        let mut inputs = vec![arguments.scenario.clone()];
+        inputs.extend(arguments.rules.clone());
+        check_output(picture, &inputs)?;
+    }
     let scenario = arguments.options.scenario(&arguments.scenario)?;
     let path = arguments.scenario.display();
     let rules = match &arguments.rules {

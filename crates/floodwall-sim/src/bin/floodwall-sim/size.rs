@@ -9,6 +9,8 @@ use floodwall_sim::Estimate;
 use floodwall_sim::size::{Choice, ClassChoice, Loads, Missed, Proposals, size};
 use indicatif::{ProgressBar, ProgressStyle};
 
+use crate::options::check_output;
+
 /// Proposes capacity, guarantees, caps and curves from the loads of each class, normally and in a storm.
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
@@ -31,6 +33,9 @@ pub(crate) struct Arguments {
 const STEPS: u64 = 1_000_000;
 
 pub(crate) fn run(arguments: Arguments) -> Result<(), Box<dyn Error>> {
+    if let Some(rules) = &arguments.rules {
+        check_output(rules, std::slice::from_ref(&arguments.loads))?;
+    }
     let loads = Loads::read(&arguments.loads)?;
     let loads = loads
         .with_seed(arguments.seed)
