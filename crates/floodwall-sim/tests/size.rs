@@ -117,6 +117,25 @@ fn exercise_is_solved_and_shows_its_choice() {
     }
 }
 
+/// Otherwise the target, which cannot be met, would be missed by twice as much.
+#[test]
+fn class_without_a_target_is_shed_for_one_of_equal_priority_with_a_target() {
+    let proposals = proposals(
+        "capacity = 48
+        [class.upload]
+        normal = { rate = 6, holding = 2.5 }
+        storm = { rate = 18, holding = 2.5 }
+        loss = 0.01
+        [class.view]
+        normal = { rate = 60, holding = 0.15 }
+        loss = { normal = 0.02 }",
+        0.01,
+    );
+    let recommended = proposals.recommended();
+    assert!(recommended["view"].shed.is_some(), "{recommended:?}");
+    assert_eq!(recommended["upload"].shed, None);
+}
+
 #[test]
 fn missed_target_is_reported_with_a_capacity_that_reaches_it() {
     let proposals = proposals(CONTRADICTION, 0.003);

@@ -157,7 +157,7 @@ impl Loads {
         let described: Described = toml::from_str(text).map_err(|found| Error::new(name, found))?;
         let names: Vec<String> = described.class.keys().cloned().collect();
         WallRules::check_classes(&names).map_err(|message| error(format!("class: {message}")))?;
-        let mut priorities: Vec<u32> = described.class.values().map(priority).collect();
+        let mut priorities: Vec<_> = described.class.values().map(priority).collect();
         priorities.sort_unstable();
         priorities.dedup();
         let classes = described.class.iter().map(|(name, class)| {
@@ -283,8 +283,11 @@ enum Field {
     Class(usize),
 }
 
-fn priority(class: &Spanned<DescribedClass>) -> u32 {
-    class.get_ref().priority.get()
+/// Returns the priority of a class: among those of equal priority, one with a target in the storm comes before one without.
+fn priority(class: &Spanned<DescribedClass>) -> (u32, bool) {
+    let class = class.get_ref();
+    let has_target = class.loss.is_some_and(|loss| loss.storm.is_some());
+    (class.priority.get(), !has_target)
 }
 
 fn new_class(name: &str, class: &DescribedClass, rank: usize) -> Class {
