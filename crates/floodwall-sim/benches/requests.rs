@@ -27,7 +27,7 @@ shed = { linear = { lo = 0.6, hi = 0.8 } }
 
 fn requests(criterion: &mut Criterion) {
     let rules = RuleSet::from_toml("rules", RULES).unwrap();
-    // Nine of ten are rejected.
+    // 19 of 20 logins are rejected.
     let storm = NORMAL.replace("rate = 500", "rate = 20000");
     let clients = NORMAL.replace(
         "[class.login]",

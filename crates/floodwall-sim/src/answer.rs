@@ -170,7 +170,8 @@ pub struct Stopped {
 impl Scenario {
     /// Runs the scenario against a wall with these rules, all replications in parallel.
     ///
-    /// The same scenario and rules always have the same results. Under other rules, the same requests arrive.
+    /// The same scenario and rules have the same results, on any number of threads. Under other rules, the same requests
+    /// arrive, except those of `users`, which depend on the answers.
     ///
     /// # Errors
     /// If the rules are not valid for the classes of the scenario. The text names the class and the numbers.
@@ -241,7 +242,11 @@ impl Index<&str> for Answer {
     fn index(&self, name: &str) -> &ClassAnswer {
         match self.classes.iter().find(|class| class.name == name) {
             Some(class) => class,
-            None => panic!("class `{name}` is not in the scenario"),
+            None => {
+                let known: Vec<&str> = self.classes.iter().map(|class| &*class.name).collect();
+                let known = known.join("`, `");
+                panic!("class `{name}` is not in the scenario, which has `{known}`")
+            }
         }
     }
 }

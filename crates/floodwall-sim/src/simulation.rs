@@ -140,7 +140,7 @@ struct Sampled {
     utilization: Vec<f64>,
 }
 
-/// Most requests, queued attempts and coming events at once. They need about 1 GiB.
+/// Most requests, queued attempts and coming events at once. A queue of this length has needed 350 MiB.
 const MOST_AT_ONCE: usize = 2_000_000;
 
 impl<'a> Simulation<'a> {

@@ -415,6 +415,16 @@ fn same_seed_has_same_results_and_same_requests_arrive_under_other_rules() {
     let json = |answer: &Answer| serde_json::to_string(answer).unwrap();
     let first = scenario.run(&tight).unwrap();
     assert_eq!(json(&first), json(&scenario.run(&tight).unwrap()));
+    for threads in [1, 3] {
+        let pool = rayon::ThreadPoolBuilder::new()
+            .num_threads(threads)
+            .build()
+            .unwrap();
+        assert_eq!(
+            json(&first),
+            json(&pool.install(|| scenario.run(&tight).unwrap()))
+        );
+    }
     let other_rules = scenario.run(&ample).unwrap();
     assert_eq!(first["a"].offered, other_rules["a"].offered);
     assert!(first["a"].lost > 0 && other_rules["a"].lost == 0);

@@ -7,9 +7,9 @@ use std::path::PathBuf;
 use comfy_table::{CellAlignment, ContentArrangement, Table};
 use floodwall_sim::Estimate;
 use floodwall_sim::size::{Choice, ClassChoice, Loads, Missed, Proposals, size};
-use indicatif::{ProgressBar, ProgressStyle};
 
-use crate::options::check_output;
+use crate::options::{check_output, print_json, write};
+use crate::progress::Progress;
 
 /// Proposes capacity, guarantees, caps and curves from the loads of each class, normally and in a storm.
 #[derive(clap::Args)]
@@ -30,8 +30,6 @@ pub(crate) struct Arguments {
     effort: f64,
 }
 
-const STEPS: u64 = 1_000_000;
-
 pub(crate) fn run(arguments: Arguments) -> Result<(), Box<dyn Error>> {
     if let Some(rules) = &arguments.rules {
         check_output(rules, std::slice::from_ref(&arguments.loads))?;
@@ -40,21 +38,17 @@ pub(crate) fn run(arguments: Arguments) -> Result<(), Box<dyn Error>> {
     let loads = loads
         .with_seed(arguments.seed)
         .with_effort(arguments.effort);
-    // Not shown if stderr is not a terminal.
-    let bar = ProgressBar::new(STEPS);
-    bar.set_style(ProgressStyle::with_template("{bar:40} {percent} % {eta}")?);
-    let progress = |done: f64| bar.inc((done * STEPS as f64) as u64);
-    let proposals = size(&loads, &progress);
-    bar.finish_and_clear();
+    let progress = Progress::new(1);
+    let proposals = size(&loads, &|fraction| progress.add(fraction));
+    drop(progress);
     let proposals = proposals?;
     if arguments.json {
-        println!("{}", serde_json::to_string_pretty(&proposals)?);
+        print_json(&proposals)?;
     } else {
         print!("{}", text(&proposals));
     }
     if let Some(path) = &arguments.rules {
-        let written = std::fs::write(path, &proposals.recommended().rules);
-        written.map_err(|error| format!("{}: {error}", path.display()))?;
+        write(path, &proposals.recommended().rules)?;
     }
     Ok(())
 }
@@ -98,8 +92,8 @@ fn text(proposals: &Proposals) -> String {
         && recommended.keeps_promise
     {
         line(format_args!(
-            "Lines from {} on meet the targets of the first priority only while the other classes are as described: not if \
-             a storm makes their requests slower, or another class storms.",
+            "Lines from {} on meet the targets of the first priority only while the other classes are as described, and \
+             not if another class storms.",
             first + 1
         ));
     }
