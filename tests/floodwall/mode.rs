@@ -227,6 +227,20 @@ fn dry_run_admits_and_counts_by_reason() {
     assert_eq!(wall.snapshot().in_use(), 0);
 }
 
+#[test]
+fn class_may_be_named_twice_for_a_dry_run() {
+    let wall = Floodwall::from_rules(Rules::new(
+        10,
+        &[
+            Kind::Message.rule(Share::at_least(4)),
+            Kind::Login.rule(Share::at_most(0)),
+        ],
+    ));
+    wall.set_dry_run(&[Kind::Login, Kind::Login]);
+    assert!(wall.snapshot()[Kind::Login].dry_run);
+    assert!(wall.admit(Kind::Login).is_ok());
+}
+
 /// A permit beyond the lane would change the count of another class.
 #[test]
 fn dry_run_admits_up_to_what_a_lane_can_count() {
