@@ -1,6 +1,6 @@
 //! Snapshots: by class, peaks, differences, and their debug output.
 
-use floodwall::{Class, Floodwall, Rule, Rules, Share, Snapshot};
+use floodwall::{Class, Curve, Floodwall, Rule, Rules, Share, Snapshot};
 
 use crate::Kind;
 use crate::common::{NthClass, permits};
@@ -139,6 +139,73 @@ fn snapshots_subtract_for_rates() {
         // In the wrong order, the numbers are 0.
         assert_eq!(earlier.since(&later).rejected(), 0);
     }
+}
+
+#[test]
+fn rejections_are_counted_by_reason_and_add_up() {
+    let login = Kind::Login.rule(Share::between(2, 6));
+    let wall = Floodwall::from_rules(Rules::new(
+        10,
+        &[
+            Kind::Message.rule(Share::at_least(4)),
+            login.shed(Curve::step(0.8)),
+        ],
+    ));
+    let hold = |kind, count| wall.admit_with(kind, permits(count)).unwrap();
+    let reject = |count, times| {
+        for _ in 0..times {
+            assert!(wall.admit_with(Kind::Login, permits(count)).is_err());
+        }
+    };
+    for round in [1, 2] {
+        let earlier = wall.snapshot();
+        {
+            let _in_use = (hold(Kind::Message, 6), hold(Kind::Login, 2));
+            reject(1, 1); // shed at 0.8
+        }
+        {
+            let _in_use = hold(Kind::Login, 6);
+            reject(1, 2); // class full
+        }
+        {
+            let _in_use = (hold(Kind::Message, 6), hold(Kind::Login, 1));
+            reject(4, 3); // pool full: three are free
+        }
+        reject(7, 4); // too large
+        wall.close();
+        reject(1, 5); // closed
+        wall.open();
+        let reasons = |snapshot: &Snapshot<Kind>| {
+            let of = snapshot[Kind::Login];
+            [
+                of.shed,
+                of.class_full,
+                of.pool_full,
+                of.too_large,
+                of.closed,
+            ]
+        };
+        let later = wall.snapshot();
+        assert_eq!(reasons(&later), [1, 2, 3, 4, 5].map(|count| round * count));
+        assert_eq!(later.rejected(), round * 15);
+        let since = later.since(&earlier);
+        assert_eq!(reasons(&since), [1, 2, 3, 4, 5]);
+        assert_eq!(since.rejected(), 15);
+    }
+}
+
+#[test]
+fn snapshots_are_equal_if_all_their_numbers_are() {
+    let wall = Floodwall::from_rules(RULES);
+    let first = wall.snapshot();
+    assert_eq!(first, wall.snapshot());
+    // In a class only.
+    drop(wall.admit(Kind::Message).unwrap());
+    assert_ne!(first, wall.snapshot());
+    // In the wall only.
+    let second = wall.snapshot();
+    wall.set_pressure(0.5);
+    assert_ne!(second, wall.snapshot());
 }
 
 #[test]
