@@ -8,9 +8,9 @@ use rayon::prelude::*;
 use serde::Serialize;
 
 use crate::error::Error;
-use crate::record::{BUCKETS, Bucket, ClassRecord, Counts, Record};
+use crate::record::{BUCKETS, Bucket, ClassRecord, Counts, Record, Window};
 use crate::rules::{RuleSet, WallRules};
-use crate::scenario::Scenario;
+use crate::scenario::{Arrivals, Scenario};
 use crate::simulation::{Progress, Simulation};
 use crate::theory::{Theory, theory};
 use crate::wall::rules_of;
@@ -37,12 +37,30 @@ pub struct Answer {
     pub classes: Vec<ClassAnswer>,
     /// Permits in use / capacity, or busy threads / threads without a wall. The mean over instances.
     pub utilization: Utilization,
+    /// The named parts of the measured time, in the order of the scenario.
+    pub parts: Vec<Part>,
     /// Requests of all classes and replications, with those that are not measured.
     pub requests: u64,
-    /// Events of all replications.
+    /// Events of all replications. A request is one, also among others that arrive with it.
     pub events: u64,
     /// Set if a limit has stopped a run. Later requests, and those that had not ended, are missing in the results.
     pub stopped: Option<Stopped>,
+}
+
+/// The results of the requests that arrive in a part of the measured time. `part["message"]` is the result of a class.
+#[derive(Clone, Debug, Serialize)]
+#[non_exhaustive]
+pub struct Part {
+    /// The name of the part.
+    pub name: String,
+    /// Its begin, in seconds since the beginning of the run.
+    pub from: f64,
+    /// Its end.
+    pub to: f64,
+    /// The mean of the utilization.
+    pub utilization: Estimate,
+    /// The classes, in the order of the scenario, without theory.
+    pub classes: Vec<ClassAnswer>,
 }
 
 /// The results of a class.
@@ -101,7 +119,7 @@ pub struct Estimate {
     /// The number. NaN if there were no requests.
     pub value: f64,
     /// The standard error over batches, if nothing in the scenario changes over time, or over replications. `None` with
-    /// fewer than two of them.
+    /// fewer than two of them, and if all replications of a trace are equal.
     pub standard_error: Option<f64>,
 }
 
@@ -135,6 +153,8 @@ pub struct Latency {
 pub struct TimelinePart {
     /// The middle of the part, in seconds since the beginning of the run.
     pub at: f64,
+    /// Requests per second, without retries.
+    pub offered: f64,
     /// Attempts per second.
     pub attempts: f64,
     /// Admitted attempts per second.
@@ -212,8 +232,8 @@ impl Scenario {
             .map(|rules| rules.for_classes(&self.class_names))
             .transpose()?;
         let threads = self.threads(wall.as_ref())?;
-        let all_seconds = self.end() * f64::from(self.replications);
-        let progress: &Progress<'_> = &|seconds| progress(seconds / all_seconds);
+        let replications = f64::from(self.replications);
+        let progress: &Progress<'_> = &|fraction| progress(fraction / replications);
         let run = |replication: u32| {
             let seed = self.seed.wrapping_add(u64::from(replication) << 32);
             Simulation::new(self, wall.as_ref(), threads, seed, progress).run()
@@ -236,18 +256,61 @@ impl Scenario {
     }
 }
 
+impl Answer {
+    /// Returns the results of a part of the measured time.
+    ///
+    /// # Panics
+    /// If the scenario has no part of this name.
+    #[must_use]
+    #[track_caller]
+    pub fn part(&self, name: &str) -> &Part {
+        let mut parts = self.parts.iter();
+        parts.find(|part| part.name == name).unwrap_or_else(|| {
+            let known = self.parts.iter().map(|part| &*part.name);
+            panic!("{}", unknown("part", name, known))
+        })
+    }
+}
+
+/// # Panics
+/// If the scenario has no class of this name.
 impl Index<&str> for Answer {
     type Output = ClassAnswer;
 
+    #[track_caller]
     fn index(&self, name: &str) -> &ClassAnswer {
-        match self.classes.iter().find(|class| class.name == name) {
-            Some(class) => class,
-            None => {
-                let known: Vec<&str> = self.classes.iter().map(|class| &*class.name).collect();
-                let known = known.join("`, `");
-                panic!("class `{name}` is not in the scenario, which has `{known}`")
-            }
-        }
+        class(&self.classes, name)
+    }
+}
+
+/// # Panics
+/// If the scenario has no class of this name.
+impl Index<&str> for Part {
+    type Output = ClassAnswer;
+
+    #[track_caller]
+    fn index(&self, name: &str) -> &ClassAnswer {
+        class(&self.classes, name)
+    }
+}
+
+#[track_caller]
+fn class<'a>(classes: &'a [ClassAnswer], name: &str) -> &'a ClassAnswer {
+    let found = classes.iter().find(|class| class.name == name);
+    found.unwrap_or_else(|| {
+        let known = classes.iter().map(|class| &*class.name);
+        panic!("{}", unknown("class", name, known))
+    })
+}
+
+fn unknown<'a>(kind: &str, name: &str, known: impl Iterator<Item = &'a str>) -> String {
+    let known: Vec<&str> = known.collect();
+    match known.as_slice() {
+        [] => format!("{kind} `{name}` is not in the scenario, which has none"),
+        known => format!(
+            "{kind} `{name}` is not in the scenario, which has `{}`",
+            known.join("`, `")
+        ),
     }
 }
 
@@ -260,75 +323,129 @@ fn answer(
     // The batches after a stop are empty.
     let is_stopped = records.iter().any(|record| record.stopped.is_some());
     let is_stationary = scenario.is_stationary() && !is_stopped;
-    let replications = scenario.replications;
-    let classes = scenario
-        .class_names
-        .iter()
-        .enumerate()
-        .map(|(index, name)| {
-            let records: Vec<&ClassRecord> = records
-                .iter()
-                .map(|record| &record.classes[index])
-                .collect();
-            let exact = theory.and_then(|theory| theory.admitted[index]);
-            ClassAnswer {
-                theory: exact.map(|(model, admitted_share)| Exact {
-                    model,
-                    admitted_share,
-                }),
-                ..class_answer(name, &records, is_stationary, scenario)
-            }
-        });
-    let mean = |parts: Vec<f64>| parts.iter().sum::<f64>() / parts.len() as f64;
-    let (means, deviations): (Vec<f64>, Vec<f64>) =
-        records.iter().map(Record::utilization_over_time).unzip();
-    let groups: Vec<f64> = match is_stationary {
-        true => records
+    let timelines: Vec<Vec<TimelinePart>> = (0..scenario.classes.len())
+        .map(|class| timeline(scenario, records, class))
+        .collect();
+    // Of a window: the measured time, or a part.
+    let window = |number: usize| {
+        let windows: Vec<&Window> = records
             .iter()
-            .flat_map(|record| record.utilization.batches)
-            .collect(),
-        false => means.clone(),
+            .map(|record| &record.windows[number])
+            .collect();
+        let classes: Vec<ClassAnswer> = (0..scenario.classes.len())
+            .map(|class| class_answer(scenario, &windows, class, is_stationary))
+            .collect();
+        (utilization(scenario, &windows, is_stationary), classes)
+    };
+    let ((mean_utilization, deviation), mut classes) = window(0);
+    for (index, class) in classes.iter_mut().enumerate() {
+        let exact = theory.and_then(|theory| theory.admitted[index]);
+        class.theory = exact.map(|(model, admitted_share)| Exact {
+            model,
+            admitted_share,
+        });
+        class.timeline.clone_from(&timelines[index]);
+    }
+    let part = |(part, number): (&crate::scenario::Part, usize)| {
+        let ((utilization, _), mut classes) = window(number);
+        for (class, timeline) in classes.iter_mut().zip(&timelines) {
+            let within = |at: &&TimelinePart| (part.from..part.to).contains(&at.at);
+            class.timeline = timeline.iter().filter(within).copied().collect();
+        }
+        Part {
+            name: part.name.clone(),
+            from: part.from,
+            to: part.to,
+            utilization,
+            classes,
+        }
     };
     let stopped = records.iter().filter_map(|record| record.stopped);
     let stopped = stopped.min_by(|one, other| one.1.total_cmp(&other.1));
+    let utilization_at = |part: usize| {
+        mean(
+            records
+                .iter()
+                .map(|record| record.utilization_timeline[part]),
+        )
+    };
     Answer {
         title: scenario.title.clone(),
         rules: rules.map(|rules| rules.name().to_owned()),
         seconds: scenario.seconds,
         warm_up: scenario.warm_up,
-        replications,
+        replications: scenario.replications,
         seed: scenario.seed,
-        classes: classes.collect(),
+        classes,
         utilization: Utilization {
-            mean: Estimate {
-                value: mean(means),
-                standard_error: ratio(groups.iter().map(|&value| (value, 1.0))).standard_error,
-            },
+            mean: mean_utilization,
             theory: theory.and_then(|theory| theory.utilization),
-            deviation: mean(deviations),
-            timeline: (0..BUCKETS)
-                .map(|part| {
-                    mean(
-                        records
-                            .iter()
-                            .map(|record| record.utilization.buckets[part])
-                            .collect(),
-                    )
-                })
-                .collect(),
+            deviation,
+            timeline: (0..BUCKETS).map(utilization_at).collect(),
         },
+        parts: scenario.parts.iter().zip(1..).map(part).collect(),
         requests: records.iter().map(|record| record.requests).sum(),
         events: records.iter().map(|record| record.events).sum(),
         stopped: stopped.map(|(limit, at)| Stopped { limit, at }),
     }
 }
 
+fn mean(parts: impl ExactSizeIterator<Item = f64>) -> f64 {
+    let count = parts.len() as f64;
+    parts.sum::<f64>() / count
+}
+
+/// Returns the mean of the utilization in a window, and its standard deviation over time.
+fn utilization(scenario: &Scenario, windows: &[&Window], is_stationary: bool) -> (Estimate, f64) {
+    let (means, deviations): (Vec<f64>, Vec<f64>) = windows
+        .iter()
+        .map(|window| window.utilization_over_time())
+        .unzip();
+    let groups: Vec<f64> = match is_stationary {
+        true => windows.iter().flat_map(|window| window.batches).collect(),
+        false => means.clone(),
+    };
+    let is_traced = |class: &crate::scenario::Class| matches!(class.arrivals, Arrivals::Trace(_));
+    let is_replay = scenario.classes.iter().all(is_traced) && all_equal(&groups);
+    let error = ratio(groups.iter().map(|&value| (value, 1.0))).standard_error;
+    let estimate = Estimate {
+        value: mean(means.into_iter()),
+        standard_error: error.filter(|_| !is_replay),
+    };
+    (estimate, mean(deviations.into_iter()))
+}
+
+/// Returns the rates of a class over the measured time.
+fn timeline(scenario: &Scenario, records: &[Record], class: usize) -> Vec<TimelinePart> {
+    let seconds = scenario.seconds / BUCKETS as f64;
+    let part = |part: usize| {
+        let rate = |count: fn(&Bucket) -> u64| {
+            let buckets = records.iter().map(|record| &record.timeline[class][part]);
+            let sum: u64 = buckets.map(count).sum();
+            sum as f64 / (seconds * records.len() as f64)
+        };
+        TimelinePart {
+            at: scenario.warm_up + (part as f64 + 0.5) * seconds,
+            offered: rate(|bucket| bucket.offered),
+            attempts: rate(|bucket| bucket.attempts),
+            admitted: rate(|bucket| bucket.admitted),
+            good: rate(|bucket| bucket.good),
+        }
+    };
+    (0..BUCKETS).map(part).collect()
+}
+
+/// Returns the results of a class in a window, without theory and timeline.
 fn class_answer(
-    name: &str,
-    records: &[&ClassRecord],
-    is_stationary: bool,
     scenario: &Scenario,
+    windows: &[&Window],
+    class: usize,
+    is_stationary: bool,
 ) -> ClassAnswer {
+    let records: Vec<&ClassRecord> = windows
+        .iter()
+        .map(|window| &window.classes[class])
+        .collect();
     let total = |counts: &[Counts]| Counts {
         offered: counts.iter().map(|counts| counts.offered).sum(),
         attempts: counts.iter().map(|counts| counts.attempts).sum(),
@@ -342,11 +459,13 @@ fn class_answer(
             .map(|record| total(&record.batches))
             .collect(),
     };
+    let is_traced = matches!(scenario.classes[class].arrivals, Arrivals::Trace(_));
+    let is_replay = is_traced && all_equal(&groups);
     let all = total(&groups);
     let lost = records.iter().map(|record| record.lost).sum();
     let mut latency = Histogram::<u64>::new(3).expect("3 digits are allowed");
     let mut failures = IndexMap::new();
-    for record in records {
+    for record in &records {
         latency.add(&record.latency).expect("the histogram grows");
         for (failure, count) in &record.failures {
             *failures.entry(failure.name()).or_default() += count;
@@ -359,32 +478,14 @@ fn class_answer(
         offered: records.iter().map(|record| record.levels[level].0).sum(),
         good: records.iter().map(|record| record.levels[level].1).sum(),
     };
-    let part_seconds = scenario.seconds / BUCKETS as f64;
-    let part = |part: usize| {
-        let rate = |count: fn(&Bucket) -> u64| {
-            let sum: u64 = records
-                .iter()
-                .map(|record| count(&record.buckets[part]))
-                .sum();
-            sum as f64 / (part_seconds * records.len() as f64)
-        };
-        TimelinePart {
-            at: scenario.warm_up + (part as f64 + 0.5) * part_seconds,
-            attempts: rate(|bucket| bucket.attempts),
-            admitted: rate(|bucket| bucket.admitted),
-            good: rate(|bucket| bucket.good),
-        }
-    };
-    let counts = |of: fn(&Counts) -> (u64, u64)| {
-        ratio(
-            groups
-                .iter()
-                .map(of)
-                .map(|(part, whole)| (part as f64, whole as f64)),
-        )
+    let share = |of: fn(&Counts) -> (u64, u64)| {
+        let groups = groups.iter().map(of);
+        let mut share = ratio(groups.map(|(part, whole)| (part as f64, whole as f64)));
+        share.standard_error = share.standard_error.filter(|_| !is_replay);
+        share
     };
     ClassAnswer {
-        name: name.to_owned(),
+        name: scenario.class_names[class].clone(),
         offered: all.offered,
         attempts: all.attempts,
         admitted: all.admitted,
@@ -392,8 +493,8 @@ fn class_answer(
         lost,
         unfinished: all.offered - all.good - lost,
         failures,
-        good_share: counts(|counts| (counts.good, counts.offered)),
-        admitted_share: counts(|counts| (counts.admitted, counts.attempts)),
+        good_share: share(|counts| (counts.good, counts.offered)),
+        admitted_share: share(|counts| (counts.admitted, counts.attempts)),
         theory: None,
         latency: (!latency.is_empty()).then(|| {
             let seconds = |micros: f64| micros / 1e6;
@@ -416,8 +517,13 @@ fn class_answer(
         } else {
             Vec::new()
         },
-        timeline: (0..BUCKETS).map(part).collect(),
+        timeline: Vec::new(),
     }
+}
+
+/// Returns whether no random number has made replications differ.
+fn all_equal<T: PartialEq>(groups: &[T]) -> bool {
+    groups.windows(2).all(|pair| pair[0] == pair[1])
 }
 
 /// Returns the ratio of two sums, with the standard error of a ratio estimate (W. G. Cochran, *Sampling Techniques*,

@@ -13,7 +13,9 @@ use indexmap::IndexMap;
 use serde::Deserialize;
 use toml::Spanned;
 
-pub(crate) use number::{Count, NotNegative, Number, Positive, Probability, Range, Span};
+pub(crate) use number::{
+    AtLeast, Count, NotNegative, Number, Positive, Probability, Range, Span, UpTo,
+};
 pub(crate) use rate::Rate;
 pub(crate) use times::Times;
 
@@ -27,17 +29,20 @@ pub(crate) struct Description {
     pub(crate) warm_up: Number<NotNegative>,
     /// Seconds that are measured: of requests that arrive in them.
     pub(crate) seconds: Number<Positive>,
+    /// Named parts of them, with results of their own.
+    #[serde(default)]
+    pub(crate) parts: IndexMap<Spanned<String>, Span>,
     /// Most seconds after them, in which the measured requests end.
     #[serde(default = "ten_seconds")]
     pub(crate) cool_down: Number<NotNegative>,
     #[serde(default = "one")]
-    pub(crate) seed: u64,
+    pub(crate) seed: AtLeast<0>,
     /// Independent runs.
     #[serde(default = "eight")]
     pub(crate) replications: Count<1_000>,
     /// Most events of each run.
     #[serde(default = "hundred_million")]
-    pub(crate) max_events: u64,
+    pub(crate) max_events: AtLeast<1>,
     pub(crate) class: IndexMap<String, Spanned<Class>>,
     #[serde(default)]
     pub(crate) server: Server,
@@ -46,20 +51,20 @@ pub(crate) struct Description {
     #[serde(default)]
     pub(crate) balancer: Balancer,
     #[serde(default)]
-    pub(crate) change: Vec<Change>,
+    pub(crate) change: Vec<Spanned<Change>>,
 }
 
 fn ten_seconds() -> Number<NotNegative> {
     Number::of(10.0)
 }
-fn one() -> u64 {
-    1
+fn one() -> AtLeast<0> {
+    AtLeast::of(1)
 }
 fn eight() -> Count<1_000> {
     Count::of(8)
 }
-fn hundred_million() -> u64 {
-    100_000_000
+fn hundred_million() -> AtLeast<1> {
+    AtLeast::of(100_000_000)
 }
 
 /// A class of requests: when they arrive, what they need, and what their clients do.
@@ -77,8 +82,7 @@ pub(crate) struct Class {
     pub(crate) users: Option<Count<1_000_000>>,
     /// Seconds that a user thinks.
     pub(crate) think: Option<Times>,
-    /// A CSV file of arrivals.
-    pub(crate) trace: Option<PathBuf>,
+    pub(crate) trace: Option<Trace>,
     /// Permits of a request.
     #[serde(default)]
     pub(crate) permits: Count<{ u32::MAX }>,
@@ -91,6 +95,25 @@ pub(crate) struct Class {
     pub(crate) patience: Option<Number<Positive>>,
     /// What clients do after a rejection, a failure, or when they have stopped waiting.
     pub(crate) retries: Option<Retries>,
+}
+
+/// A CSV file of arrivals: its name, or with the time in it at which the run begins.
+#[derive(Debug, Deserialize)]
+#[serde(
+    untagged,
+    expecting = "the name of a CSV file, or { file = \"log.csv\", start = 1700000000 }"
+)]
+pub(crate) enum Trace {
+    File(PathBuf),
+    From(TraceFrom),
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct TraceFrom {
+    pub(crate) file: PathBuf,
+    /// Seconds.
+    pub(crate) start: Number<NotNegative>,
 }
 
 /// How arrivals at a rate follow each other.
@@ -108,7 +131,7 @@ pub(crate) enum Spacing {
 #[serde(deny_unknown_fields)]
 pub(crate) struct Retries {
     /// Most retries of one request.
-    pub(crate) most: u32,
+    pub(crate) most: UpTo<{ u32::MAX }>,
     /// Seconds before the first retry.
     #[serde(default = "one_second")]
     pub(crate) first: Number<NotNegative>,
@@ -181,7 +204,7 @@ pub(crate) enum Admission {
 #[serde(deny_unknown_fields)]
 pub(crate) struct Queue {
     /// Most requests that wait.
-    pub(crate) limit: Option<u32>,
+    pub(crate) limit: Option<UpTo<{ u32::MAX }>>,
     #[serde(default)]
     pub(crate) order: Order,
     /// Drops requests that have waited for too long.
@@ -218,7 +241,7 @@ pub(crate) struct Backend {
     #[serde(default)]
     pub(crate) limit: IndexMap<Spanned<String>, Count<1_000_000>>,
     #[serde(default)]
-    pub(crate) phase: Vec<Phase>,
+    pub(crate) phase: Vec<Spanned<Phase>>,
 }
 
 /// A time in which the backend is slow or fails.
@@ -271,7 +294,7 @@ pub(crate) enum Policy {
 #[serde(deny_unknown_fields)]
 pub(crate) struct Outage {
     /// Number of the instance, from 0.
-    pub(crate) instance: Spanned<u32>,
+    pub(crate) instance: Spanned<UpTo<{ u32::MAX }>>,
     pub(crate) from: Number<NotNegative>,
     /// The end of the run if it is missing.
     pub(crate) to: Option<Number<Positive>>,

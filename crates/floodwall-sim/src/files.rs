@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use serde::Deserialize;
 
-use crate::description::{NotNegative, Range};
+use crate::description::{self, NotNegative, Range};
 
 /// An arrival of a trace.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -24,13 +24,21 @@ pub(crate) struct Files<'a> {
     folder: &'a Path,
     classes: &'a [String],
     traces: HashMap<PathBuf, Trace>,
+    warnings: Vec<String>,
+}
+
+/// A trace that was read.
+struct Trace {
+    rows: Rows,
+    /// The time of the last row.
+    last: f64,
 }
 
 /// The arrivals of a trace: of each class, or of the one that names the trace if it has no classes.
-enum Trace {
-    OfOne(Arc<[Arrival]>),
+enum Rows {
+    OfOne(Vec<Arrival>),
     /// By the number of the class.
-    OfClasses(Vec<Arc<[Arrival]>>),
+    OfClasses(Vec<Vec<Arrival>>),
 }
 
 impl<'a> Files<'a> {
@@ -39,7 +47,17 @@ impl<'a> Files<'a> {
             folder,
             classes,
             traces: HashMap::new(),
+            warnings: Vec::new(),
         }
+    }
+
+    pub(crate) fn classes(&self) -> &[String] {
+        self.classes
+    }
+
+    /// Returns what is strange about the files that were read, but no error.
+    pub(crate) fn into_warnings(self) -> Vec<String> {
+        self.warnings
     }
 
     pub(crate) fn path(&self, path: &Path) -> PathBuf {
@@ -73,24 +91,65 @@ impl<'a> Files<'a> {
         Ok(times)
     }
 
-    /// Returns the arrivals of a class in a trace.
-    pub(crate) fn trace(&mut self, path: &Path, class: usize) -> Result<Arc<[Arrival]>, String> {
+    /// Returns the arrivals of a class in a trace, with times since the beginning of the run. The measured time ends at
+    /// `end`.
+    pub(crate) fn trace(
+        &mut self,
+        trace: &description::Trace,
+        class: usize,
+        end: f64,
+    ) -> Result<Arc<[Arrival]>, String> {
+        let (path, start) = match trace {
+            description::Trace::File(path) => (path, 0.0),
+            description::Trace::From(from) => (&from.file, from.start.get()),
+        };
         let path = self.path(path);
         if !self.traces.contains_key(&path) {
             let trace = self.read_trace(&path)?;
             self.traces.insert(path.clone(), trace);
         }
-        let arrivals = match &self.traces[&path] {
-            Trace::OfOne(arrivals) => arrivals,
-            Trace::OfClasses(classes) => &classes[class],
+        let Trace { rows, last } = &self.traces[&path];
+        let rows = match rows {
+            Rows::OfOne(rows) => rows,
+            Rows::OfClasses(classes) => &classes[class],
         };
-        if arrivals.is_empty() {
+        let name = &self.classes[class];
+        let Some(first) = rows.first() else {
             return Err(in_file(
                 &path,
-                format_args!("no arrivals of class `{}`", self.classes[class]),
+                format_args!("no arrivals of class `{name}`"),
+            ));
+        };
+        let times = rows.iter().map(|row| row.time - start);
+        if !times.clone().any(|time| (0.0..end).contains(&time)) {
+            return Err(in_file(
+                &path,
+                format_args!(
+                    "no arrivals of class `{name}` in the run, from {start} to {} s; the first is at {}. `trace = {{ \
+                     file, start }}` says the time at which the run begins",
+                    start + end,
+                    first.time
+                ),
             ));
         }
-        Ok(Arc::clone(arrivals))
+        let last = last - start;
+        if last < 0.99 * end {
+            let warning = in_file(
+                &path,
+                format_args!(
+                    "the last row is at {last} s of the run, of which the measured time ends at {end} s"
+                ),
+            );
+            if !self.warnings.contains(&warning) {
+                self.warnings.push(warning);
+            }
+        }
+        let in_run = rows
+            .iter()
+            .zip(times)
+            .filter(|(_, time)| *time >= 0.0)
+            .map(|(row, time)| Arrival { time, ..*row });
+        Ok(in_run.collect())
     }
 
     fn read_trace(&self, path: &Path) -> Result<Trace, String> {
@@ -105,6 +164,16 @@ impl<'a> Files<'a> {
             .trim(csv::Trim::All)
             .comment(Some(b'#'))
             .from_reader(file);
+        let columns = reader.headers().map_err(|error| in_file(path, error))?;
+        if !columns.iter().any(|column| column == "time") {
+            return Err(in_file(
+                path,
+                format_args!(
+                    "the first line must name the columns: `time`, and `class` and `holding` if there are; it is `{}`",
+                    columns.iter().collect::<Vec<_>>().join(",")
+                ),
+            ));
+        }
         let mut of_one = Vec::new();
         let mut of_classes = vec![Vec::new(); self.classes.len()];
         let mut last = 0.0;
@@ -137,14 +206,18 @@ impl<'a> Files<'a> {
             }
         }
         if of_one.is_empty() {
-            return Ok(Trace::OfClasses(
-                of_classes.into_iter().map(Arc::from).collect(),
-            ));
+            return Ok(Trace {
+                rows: Rows::OfClasses(of_classes),
+                last,
+            });
         }
         if of_classes.iter().any(|arrivals| !arrivals.is_empty()) {
             return Err(in_file(path, "some rows have a class, and some have none"));
         }
-        Ok(Trace::OfOne(of_one.into()))
+        Ok(Trace {
+            rows: Rows::OfOne(of_one),
+            last,
+        })
     }
 }
 

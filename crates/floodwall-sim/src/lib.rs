@@ -8,6 +8,7 @@ mod error;
 mod events;
 mod files;
 mod instance;
+mod kind;
 mod record;
 mod rules;
 mod scenario;
@@ -18,7 +19,8 @@ mod times;
 mod wall;
 
 pub use answer::{
-    Answer, ClassAnswer, Estimate, Exact, Latency, LevelAnswer, Stopped, TimelinePart, Utilization,
+    Answer, ClassAnswer, Estimate, Exact, Latency, LevelAnswer, Part, Stopped, TimelinePart,
+    Utilization,
 };
 pub use error::Error;
 pub use rules::RuleSet;

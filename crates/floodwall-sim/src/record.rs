@@ -1,6 +1,7 @@
 //! What one run has counted.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 
 use hdrhistogram::Histogram;
 
@@ -36,13 +37,13 @@ impl Failure {
     }
 }
 
-/// Parts of the measured time, for standard errors.
+/// Parts of a window, for standard errors.
 pub(crate) const BATCHES: usize = 20;
 /// Parts of the measured time, for pictures.
 pub(crate) const BUCKETS: usize = 200;
 
-/// Counts of requests that arrive in a part of the measured time.
-#[derive(Clone, Copy, Debug, Default)]
+/// Counts of requests that arrive in a batch of a window.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Counts {
     pub(crate) offered: u64,
     pub(crate) attempts: u64,
@@ -50,15 +51,16 @@ pub(crate) struct Counts {
     pub(crate) good: u64,
 }
 
-/// Events of a part of the measured time.
+/// Events of a part of the timeline.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Bucket {
+    pub(crate) offered: u64,
     pub(crate) attempts: u64,
     pub(crate) admitted: u64,
     pub(crate) good: u64,
 }
 
-/// Counts of one class, of the requests that arrive in the measured time.
+/// Counts of one class, of the requests that arrive in a window.
 #[derive(Clone, Debug)]
 pub(crate) struct ClassRecord {
     pub(crate) batches: [Counts; BATCHES],
@@ -70,41 +72,49 @@ pub(crate) struct ClassRecord {
     pub(crate) busy_seconds: f64,
     /// Microseconds from the first attempt to a good answer.
     pub(crate) latency: Histogram<u64>,
-    pub(crate) buckets: Vec<Bucket>,
     /// By level: requests, and good answers.
     pub(crate) levels: Vec<(u64, u64)>,
 }
 
-/// The utilization over time, as the mean over all instances.
+/// A range of time with the counts of the requests that arrive in it.
 #[derive(Clone, Debug)]
-pub(crate) struct UtilizationRecord {
+pub(crate) struct Window {
+    time: Range<Time>,
+    pub(crate) classes: Vec<ClassRecord>,
+    utilization: f64,
+    utilization_squared: f64,
+    /// Means of the utilization.
+    pub(crate) batches: [f64; BATCHES],
+}
+
+/// The utilization as the mean over all instances.
+#[derive(Clone, Debug)]
+struct Utilization {
     by_instance: Vec<f64>,
     /// Their sum.
     total: f64,
     since: Time,
-    sum: f64,
-    sum_of_squares: f64,
-    /// Means of the parts for pictures.
-    pub(crate) buckets: Vec<f64>,
-    pub(crate) batches: [f64; BATCHES],
 }
 
 #[derive(Clone, Debug)]
 pub(crate) struct Record {
-    start: Time,
-    end: Time,
-    pub(crate) classes: Vec<ClassRecord>,
-    pub(crate) utilization: UtilizationRecord,
+    /// The measured time, then the named parts of it.
+    pub(crate) windows: Vec<Window>,
+    /// By class: the parts of the measured time.
+    pub(crate) timeline: Vec<Vec<Bucket>>,
+    pub(crate) utilization_timeline: Vec<f64>,
+    utilization: Utilization,
     /// Requests of the measured time that have not ended, and threads that work on them.
     pub(crate) open: u64,
     pub(crate) requests: u64,
+    /// Handled events and new requests.
     pub(crate) events: u64,
     /// Why and when, in seconds, the run was stopped before its end.
     pub(crate) stopped: Option<(&'static str, f64)>,
 }
 
-impl Record {
-    pub(crate) fn new(scenario: &Scenario) -> Self {
+impl Window {
+    fn new(scenario: &Scenario, from: f64, to: f64) -> Window {
         let of_class = |class: &crate::scenario::Class| ClassRecord {
             batches: [Counts::default(); BATCHES],
             lost: 0,
@@ -113,21 +123,57 @@ impl Record {
             wasted_seconds: 0.0,
             busy_seconds: 0.0,
             latency: Histogram::new(3).expect("3 digits are allowed"),
-            buckets: vec![Bucket::default(); BUCKETS],
             levels: vec![(0, 0); class.levels as usize],
         };
-        Record {
-            start: to_time(scenario.warm_up),
-            end: to_time(scenario.end()),
+        Window {
+            time: to_time(from)..to_time(to),
             classes: scenario.classes.iter().map(of_class).collect(),
-            utilization: UtilizationRecord {
+            utilization: 0.0,
+            utilization_squared: 0.0,
+            batches: [0.0; BATCHES],
+        }
+    }
+
+    fn counts(&mut self, class: usize, since: Time) -> &mut Counts {
+        let batch = part(&self.time, since, BATCHES);
+        &mut self.classes[class].batches[batch]
+    }
+
+    /// Returns the mean of the utilization and its standard deviation over time.
+    pub(crate) fn utilization_over_time(&self) -> (f64, f64) {
+        let seconds = to_seconds(self.time.end - self.time.start);
+        let (mean, square) = (
+            self.utilization / seconds,
+            self.utilization_squared / seconds,
+        );
+        (mean, (square - mean * mean).max(0.0).sqrt())
+    }
+}
+
+/// Returns in which of equal parts of a range a time is.
+fn part(range: &Range<Time>, time: Time, parts: usize) -> usize {
+    let (passed, all) = (
+        u128::from(time - range.start),
+        u128::from(range.end - range.start),
+    );
+    (passed * parts as u128 / all) as usize
+}
+
+impl Record {
+    pub(crate) fn new(scenario: &Scenario) -> Self {
+        let measured = Window::new(scenario, scenario.warm_up, scenario.end());
+        let parts = scenario
+            .parts
+            .iter()
+            .map(|part| Window::new(scenario, part.from, part.to));
+        Record {
+            windows: std::iter::once(measured).chain(parts).collect(),
+            timeline: vec![vec![Bucket::default(); BUCKETS]; scenario.classes.len()],
+            utilization_timeline: vec![0.0; BUCKETS],
+            utilization: Utilization {
                 by_instance: vec![0.0; scenario.instances as usize],
                 total: 0.0,
                 since: 0,
-                sum: 0.0,
-                sum_of_squares: 0.0,
-                buckets: vec![0.0; BUCKETS],
-                batches: [0.0; BATCHES],
             },
             open: 0,
             requests: 0,
@@ -136,56 +182,55 @@ impl Record {
         }
     }
 
-    fn is_measured(&self, time: Time) -> bool {
-        self.start <= time && time < self.end
+    fn measured(&self) -> &Range<Time> {
+        &self.windows[0].time
     }
 
-    /// Returns the part of the measured time in which a time is, if it is measured.
-    fn part(&self, time: Time, parts: usize) -> Option<usize> {
-        if !self.is_measured(time) {
-            return None;
-        }
-        let (passed, all) = (
-            u128::from(time - self.start),
-            u128::from(self.end - self.start),
-        );
-        Some((passed * parts as u128 / all) as usize)
-    }
-
-    fn counts(&mut self, class: usize, since: Time) -> Option<&mut Counts> {
-        let batch = self.part(since, BATCHES)?;
-        Some(&mut self.classes[class].batches[batch])
+    /// Returns the windows that contain a time.
+    fn windows_at(&mut self, time: Time) -> impl Iterator<Item = &mut Window> {
+        self.windows
+            .iter_mut()
+            .filter(move |window| window.time.contains(&time))
     }
 
     fn bucket(&mut self, class: usize, now: Time) -> Option<&mut Bucket> {
-        let bucket = self.part(now, BUCKETS)?;
-        Some(&mut self.classes[class].buckets[bucket])
+        let measured = self.measured();
+        let bucket = measured
+            .contains(&now)
+            .then(|| part(measured, now, BUCKETS))?;
+        Some(&mut self.timeline[class][bucket])
     }
 
     pub(crate) fn offered(&mut self, class: usize, level: u32, since: Time) {
         self.requests += 1;
-        if let Some(counts) = self.counts(class, since) {
-            counts.offered += 1;
+        self.events += 1;
+        if self.measured().contains(&since) {
             self.open += 1;
-            self.classes[class].levels[level as usize].0 += 1;
+        }
+        if let Some(bucket) = self.bucket(class, since) {
+            bucket.offered += 1;
+        }
+        for window in self.windows_at(since) {
+            window.counts(class, since).offered += 1;
+            window.classes[class].levels[level as usize].0 += 1;
         }
     }
 
     pub(crate) fn attempt(&mut self, class: usize, since: Time, now: Time) {
-        if let Some(counts) = self.counts(class, since) {
-            counts.attempts += 1;
-        }
         if let Some(bucket) = self.bucket(class, now) {
             bucket.attempts += 1;
+        }
+        for window in self.windows_at(since) {
+            window.counts(class, since).attempts += 1;
         }
     }
 
     pub(crate) fn admitted(&mut self, class: usize, since: Time, now: Time) {
-        if let Some(counts) = self.counts(class, since) {
-            counts.admitted += 1;
-        }
         if let Some(bucket) = self.bucket(class, now) {
             bucket.admitted += 1;
+        }
+        for window in self.windows_at(since) {
+            window.counts(class, since).admitted += 1;
         }
     }
 
@@ -193,12 +238,14 @@ impl Record {
         if let Some(bucket) = self.bucket(class, now) {
             bucket.good += 1;
         }
-        if let Some(counts) = self.counts(class, since) {
-            counts.good += 1;
+        if self.measured().contains(&since) {
             self.open -= 1;
-            let of_class = &mut self.classes[class];
+        }
+        let micros = ((now - since) / 1000).max(1);
+        for window in self.windows_at(since) {
+            window.counts(class, since).good += 1;
+            let of_class = &mut window.classes[class];
             of_class.levels[level as usize].1 += 1;
-            let micros = ((now - since) / 1000).max(1);
             of_class
                 .latency
                 .record(micros)
@@ -207,30 +254,34 @@ impl Record {
     }
 
     pub(crate) fn failed(&mut self, class: usize, failure: Failure, since: Time) {
-        if self.is_measured(since) {
-            *self.classes[class].failures.entry(failure).or_default() += 1;
+        for window in self.windows_at(since) {
+            *window.classes[class].failures.entry(failure).or_default() += 1;
         }
     }
 
     pub(crate) fn lost(&mut self, class: usize, since: Time) {
-        if self.is_measured(since) {
-            self.classes[class].lost += 1;
+        if self.measured().contains(&since) {
             self.open -= 1;
+        }
+        for window in self.windows_at(since) {
+            window.classes[class].lost += 1;
         }
     }
 
     /// A thread begins with a request that arrived at `since`.
     pub(crate) fn begun(&mut self, since: Time) {
-        if self.is_measured(since) {
+        if self.measured().contains(&since) {
             self.open += 1;
         }
     }
 
     /// A thread was busy with a request that arrived at `since`.
     pub(crate) fn busy(&mut self, class: usize, since: Time, busy: Time, is_good: bool) {
-        if self.is_measured(since) {
+        if self.measured().contains(&since) {
             self.open -= 1;
-            let of_class = &mut self.classes[class];
+        }
+        for window in self.windows_at(since) {
+            let of_class = &mut window.classes[class];
             of_class.busy_seconds += to_seconds(busy);
             if !is_good {
                 of_class.wasted += 1;
@@ -248,43 +299,36 @@ impl Record {
 
     /// Adds the time since the last change of the utilization.
     fn advance(&mut self, now: Time) {
-        let (start, end) = (self.start, self.end);
-        let (from, to) = (
-            self.utilization.since.clamp(start, end),
-            now.clamp(start, end),
-        );
-        self.utilization.since = now;
-        if from == to {
-            return;
+        let since = std::mem::replace(&mut self.utilization.since, now);
+        let value = self.utilization.total / self.utilization.by_instance.len() as f64;
+        for (number, window) in self.windows.iter_mut().enumerate() {
+            let Range { start, end } = window.time;
+            let passed = since.clamp(start, end)..now.clamp(start, end);
+            if passed.is_empty() {
+                continue;
+            }
+            let seconds = to_seconds(passed.end - passed.start);
+            window.utilization += value * seconds;
+            window.utilization_squared += value * value * seconds;
+            spread(&mut window.batches, &window.time, &passed, value);
+            if number == 0 {
+                spread(&mut self.utilization_timeline, &window.time, &passed, value);
+            }
         }
-        let of = &mut self.utilization;
-        let value = of.total / of.by_instance.len() as f64;
-        let seconds = to_seconds(to - from);
-        of.sum += value * seconds;
-        of.sum_of_squares += value * value * seconds;
-        spread(&mut of.batches, start..end, from..to, value);
-        spread(&mut of.buckets, start..end, from..to, value);
     }
 
-    /// Returns the mean of the utilization and its standard deviation over time.
-    pub(crate) fn utilization_over_time(&self) -> (f64, f64) {
-        let seconds = to_seconds(self.end - self.start);
-        let of = &self.utilization;
-        let (mean, square) = (of.sum / seconds, of.sum_of_squares / seconds);
-        (mean, (square - mean * mean).max(0.0).sqrt())
-    }
-
-    pub(crate) fn finish(&mut self, now: Time, events: u64) {
+    pub(crate) fn finish(&mut self, now: Time) {
         self.advance(now);
-        self.events = events;
         if self.stopped.is_some() {
-            self.end = now.clamp(self.start + 1, self.end);
+            for window in &mut self.windows {
+                window.time.end = now.clamp(window.time.start, window.time.end);
+            }
         }
     }
 }
 
 /// Adds a value that holds for a time to the means of the parts that the time overlaps.
-fn spread(parts: &mut [f64], all: std::ops::Range<Time>, time: std::ops::Range<Time>, value: f64) {
+fn spread(parts: &mut [f64], all: &Range<Time>, time: &Range<Time>, value: f64) {
     let length = (all.end - all.start) as f64 / parts.len() as f64;
     let part_of = |at: Time| (at - all.start) as f64 / length;
     let (from, to) = (part_of(time.start), part_of(time.end));

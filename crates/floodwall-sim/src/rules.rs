@@ -7,6 +7,7 @@ use serde::de::DeserializeOwned;
 use toml::{Table, Value};
 
 use crate::error::Error;
+use crate::kind::Kind;
 use crate::wall::{MAX_CLASSES, SLOT_NAMES, Slot, with_slots};
 
 /// The rules of a wall, with classes by name.
@@ -29,7 +30,13 @@ impl RuleSet {
         let text = std::fs::read_to_string(path).map_err(|error| Error::new(&name, error))?;
         match path.extension() {
             Some(extension) if extension == "json" => RuleSet::from_json(&name, &text),
-            _ => RuleSet::from_toml(&name, &text),
+            _ => RuleSet::from_toml(&name, &text).map_err(|error| {
+                if text.trim_start().starts_with('{') {
+                    Error::new(&name, "rules in JSON need a file name that ends in `.json`")
+                } else {
+                    error
+                }
+            }),
         }
     }
 
@@ -76,6 +83,10 @@ impl RuleSet {
 
     /// Checks the rules for the classes of a scenario.
     pub(crate) fn for_classes(&self, classes: &[String]) -> Result<WallRules, Error> {
+        if let Some(found) = Kind::of(&self.table).filter(|&found| found != Kind::Rules) {
+            let message = format!("found {found}, expected {}", Kind::Rules);
+            return Err(Error::new(&self.name, message));
+        }
         let mut slots = self.table.clone();
         if let Some(Value::Table(rules)) = slots.get_mut("classes") {
             let mut by_slot = Table::new();
@@ -122,10 +133,19 @@ impl WallRules {
                 classes.len()
             ));
         }
-        match classes.iter().find(|name| name.contains('\0')) {
+        match classes
+            .iter()
+            .find(|name| name.is_empty() || name.contains('\0'))
+        {
+            Some(name) if name.is_empty() => Err("a class has an empty name".to_owned()),
             Some(name) => Err(format!("the name {name:?} has a NUL")),
             None => Ok(()),
         }
+    }
+
+    /// Returns the most permits that a wall can count for a class, which the README of `floodwall` lists.
+    pub(crate) fn most_permits(classes: usize) -> u32 {
+        (1 << (56 / classes as u32).min(24)) - 1
     }
 
     pub(crate) fn classes(&self) -> usize {

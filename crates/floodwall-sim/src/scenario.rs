@@ -8,10 +8,11 @@ use rand::RngExt;
 
 use crate::description::{
     self, Admission, Codel, Description, Number, Order, Outage, Policy, Rate, RulesSource, Spacing,
-    Span, Times,
+    Span, Times, UpTo,
 };
 use crate::error::Error;
 use crate::files::{Arrival, Files};
+use crate::kind::{self, Kind};
 use crate::rules::{RuleSet, WallRules};
 use crate::times::{Random, Sampler};
 
@@ -24,6 +25,7 @@ pub struct Scenario {
     pub(crate) title: String,
     pub(crate) warm_up: f64,
     pub(crate) seconds: f64,
+    pub(crate) parts: Vec<Part>,
     pub(crate) cool_down: f64,
     pub(crate) seed: u64,
     pub(crate) replications: u32,
@@ -37,6 +39,15 @@ pub struct Scenario {
     pub(crate) outages: Vec<Outage>,
     pub(crate) changes: Vec<Change>,
     rules: Option<RuleSet>,
+    warnings: Vec<String>,
+}
+
+/// A part of the measured time, in seconds since the beginning.
+#[derive(Debug)]
+pub(crate) struct Part {
+    pub(crate) name: String,
+    pub(crate) from: f64,
+    pub(crate) to: f64,
 }
 
 #[derive(Debug)]
@@ -111,6 +122,9 @@ pub(crate) struct Change {
     pub(crate) pressure: Option<f64>,
 }
 
+/// More than these named parts would need much memory.
+const MOST_PARTS: usize = 20;
+
 impl Scenario {
     /// Reads a scenario. Files that it names are relative to its folder.
     ///
@@ -133,8 +147,8 @@ impl Scenario {
     }
 
     fn parse(name: &str, text: &str, folder: &Path) -> Result<Scenario, Error> {
-        let described: Description =
-            toml::from_str(text).map_err(|error| Error::new(name, error))?;
+        let described: Description = toml::from_str(text)
+            .map_err(|error| Error::new(name, kind::with_hint(&error, text, Kind::Scenario)))?;
         let at = |span: Range<usize>| Place {
             text,
             offset: span.start,
@@ -160,6 +174,12 @@ impl Scenario {
         self.rules.as_ref()
     }
 
+    /// Returns what is strange about the scenario, but no error: a trace that ends before the measured time.
+    #[must_use]
+    pub fn warnings(&self) -> &[String] {
+        &self.warnings
+    }
+
     /// Replaces the seed of the random numbers.
     #[must_use]
     pub fn with_seed(mut self, seed: u64) -> Scenario {
@@ -179,8 +199,12 @@ impl Scenario {
     }
 
     /// Replaces the limit on the events of each run, which stops it.
+    ///
+    /// # Panics
+    /// If it is 0.
     #[must_use]
     pub fn with_max_events(mut self, max_events: u64) -> Scenario {
+        assert!(max_events > 0, "0 events; at least 1 is needed");
         self.max_events = max_events;
         self
     }
@@ -273,10 +297,34 @@ fn check<'a>(
     if let Err(message) = WallRules::check_classes(&class_names) {
         return Err(format!("class: {message}"));
     }
+    let warm_up = described.warm_up.get();
+    let end = warm_up + described.seconds.get();
+    if described.parts.len() > MOST_PARTS {
+        return Err(format!(
+            "parts: {} parts; at most {MOST_PARTS} are possible",
+            described.parts.len()
+        ));
+    }
+    let mut parts = Vec::new();
+    for (name, &Span { from, to }) in &described.parts {
+        let is_measured = warm_up <= from && from < to && to <= end;
+        if !is_measured {
+            return at(name.span()).error(format_args!(
+                "parts.{}: from {from} to {to} s; a part lies within the measured time, from {warm_up} to {end} s",
+                name.get_ref()
+            ));
+        }
+        parts.push(Part {
+            name: name.get_ref().clone(),
+            from,
+            to,
+        });
+    }
+
     let mut files = Files::new(folder, &class_names);
     let mut classes = Vec::new();
     for (number, (name, class)) in described.class.iter().enumerate() {
-        let checked = check_class(class.get_ref(), number, &mut files);
+        let checked = check_class(class.get_ref(), number, end, &mut files);
         match checked {
             Ok(checked) => classes.push(checked),
             Err(message) => return at(class.span()).error(format_args!("class.{name}: {message}")),
@@ -297,7 +345,14 @@ fn check<'a>(
     };
 
     let mut phases = Vec::new();
-    for phase in &described.backend.phase {
+    for spanned in &described.backend.phase {
+        let phase = spanned.get_ref();
+        let (from, to) = (phase.from.get(), phase.to.get());
+        if from >= to {
+            return at(spanned.span()).error(format_args!(
+                "backend.phase: it begins at {from} s and ends at {to} s"
+            ));
+        }
         let named = phase.classes.as_deref();
         if let Some(class) = named.unwrap_or_default().iter().find(is_unknown) {
             return at(class.span()).error(format_args!(
@@ -309,7 +364,7 @@ fn check<'a>(
             named.is_none_or(|named| named.iter().any(|name| name.get_ref() == class))
         };
         phases.push(Phase {
-            times: phase.from.get()..phase.to.get(),
+            times: from..to,
             slower: phase.slower.get(),
             failing: phase.failing.get(),
             affects: class_names.iter().map(affects).collect(),
@@ -318,11 +373,20 @@ fn check<'a>(
 
     let instances = described.balancer.instances.get();
     for outage in &described.balancer.outage {
-        let number = *outage.instance.get_ref();
+        let number = outage.instance.get_ref().get();
         if number >= instances {
             return at(outage.instance.span()).error(format_args!(
                 "balancer.outage: there is no instance {number}; they have the numbers 0 to {}",
                 instances - 1
+            ));
+        }
+        if let Some(to) = outage.to
+            && to.get() <= outage.from.get()
+        {
+            return at(outage.instance.span()).error(format_args!(
+                "balancer.outage: it begins at {} s and ends at {} s",
+                outage.from.get(),
+                to.get()
             ));
         }
     }
@@ -343,7 +407,18 @@ fn check<'a>(
         Ok::<_, String>((rules, resolved))
     };
     let mut changes = Vec::new();
-    for change in &described.change {
+    for spanned in &described.change {
+        let change = spanned.get_ref();
+        if change.rules.is_none() && change.pressure.is_none() {
+            return at(spanned.span()).error("change: `rules` or a `pressure` is needed");
+        }
+        let last = end + described.cool_down.get();
+        if change.at.get() > last {
+            return at(spanned.span()).error(format_args!(
+                "change: at {} s, after the run, which ends at {last} s",
+                change.at.get()
+            ));
+        }
         let rules = change
             .rules
             .as_ref()
@@ -365,17 +440,18 @@ fn check<'a>(
     Ok(Scenario {
         name: name.to_owned(),
         title: described.title,
-        warm_up: described.warm_up.get(),
+        warm_up,
+        parts,
         seconds: described.seconds.get(),
         cool_down: described.cool_down.get(),
-        seed: described.seed,
+        seed: described.seed.get(),
         replications: described.replications.get(),
-        max_events: described.max_events,
+        max_events: described.max_events.get(),
         server: Server {
             threads: server.threads.map(|threads| threads.get()),
             admission: server.admission,
             sample_every: server.sample_every.map(|seconds| seconds.get()),
-            queue_limit: server.queue.limit,
+            queue_limit: server.queue.limit.map(UpTo::get),
             queue_order: server.queue.order,
             codel: server.queue.codel,
             retry_after: server.retry_after,
@@ -390,6 +466,7 @@ fn check<'a>(
         outages: described.balancer.outage,
         changes,
         rules: rules.map(|(rules, _)| rules),
+        warnings: files.into_warnings(),
         classes,
         class_names,
     })
@@ -398,8 +475,16 @@ fn check<'a>(
 fn check_class(
     class: &description::Class,
     number: usize,
+    end: f64,
     files: &mut Files<'_>,
 ) -> Result<Class, String> {
+    let most = WallRules::most_permits(files.classes().len());
+    if class.permits.get() > most {
+        return Err(format!(
+            "permits: {} permits of a request; a wall with this number of classes can admit at most {most}",
+            class.permits.get()
+        ));
+    }
     let arrivals = match (&class.rate, class.users, &class.trace) {
         (Some(rate), None, None) => {
             let burst = class.burst.get();
@@ -417,7 +502,7 @@ fn check_class(
             let (users, think) = (users.get(), sampler(think, files)?);
             Arrivals::Users { users, think }
         }
-        (None, None, Some(path)) => Arrivals::Trace(files.trace(path, number)?),
+        (None, None, Some(trace)) => Arrivals::Trace(files.trace(trace, number, end)?),
         _ => return Err("exactly one of `rate`, `users` and `trace` is needed".to_owned()),
     };
     if class.think.is_some() && class.users.is_none() {
@@ -439,8 +524,17 @@ fn check_class(
         }
         (None, _) => return Err("`holding` is missing".to_owned()),
     };
+    if let Some(retries) = &class.retries
+        && retries.first.get() > retries.longest.get()
+    {
+        return Err(format!(
+            "retries: the first delay of {} s is more than the longest, {} s",
+            retries.first.get(),
+            retries.longest.get()
+        ));
+    }
     let retries = class.retries.as_ref().map(|retries| Retries {
-        most: retries.most,
+        most: retries.most.get(),
         first: retries.first.get(),
         factor: retries.factor.get(),
         longest: retries.longest.get(),

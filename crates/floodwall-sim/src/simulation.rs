@@ -124,7 +124,7 @@ pub(crate) struct Simulation<'a> {
     next_id: u64,
     next_instance: usize,
     record: Record,
-    /// Is called with the seconds since the last call.
+    /// Is called with the fraction of the run since the last call.
     progress: &'a Progress<'a>,
 }
 
@@ -203,20 +203,21 @@ impl<'a> Simulation<'a> {
     pub(crate) fn run(mut self) -> Record {
         self.add_first_events();
         let end = to_time(self.scenario.end());
-        let mut events = 0;
-        let mut reported = 0;
+        let mut handled = 0_u64;
+        let mut reported = 0.0;
         while self.events.now() < end || self.record.open > 0 {
             let Some(event) = self.events.next() else {
                 break;
             };
             self.handle(event);
-            events += 1;
-            if events % EVENTS_PER_PROGRESS == 0 {
-                let now = self.events.now().min(end);
-                (self.progress)(to_seconds(now - reported));
-                reported = now;
+            handled += 1;
+            self.record.events += 1;
+            if handled.is_multiple_of(EVENTS_PER_PROGRESS) {
+                let done = self.fraction_done(end);
+                (self.progress)(done - reported);
+                reported = done;
             }
-            let stop = if events + self.record.requests > self.scenario.max_events {
+            let stop = if self.record.events > self.scenario.max_events {
                 "max_events"
             } else if self
                 .requests
@@ -232,17 +233,21 @@ impl<'a> Simulation<'a> {
             self.record.stopped = Some((stop, to_seconds(self.events.now())));
             break;
         }
-        (self.progress)(to_seconds(end - reported));
+        (self.progress)(1.0 - reported);
         let now = self.events.now();
-        self.record.finish(
-            if self.record.stopped.is_some() {
-                now
-            } else {
-                now.max(end)
-            },
-            events,
-        );
+        self.record.finish(if self.record.stopped.is_some() {
+            now
+        } else {
+            now.max(end)
+        });
         self.record
+    }
+
+    /// Returns the fraction of the run that is done, by its time or by the limit that ends it before.
+    fn fraction_done(&self, end: Time) -> f64 {
+        let time = self.events.now() as f64 / end as f64;
+        let events = self.record.events as f64 / self.scenario.max_events as f64;
+        time.max(events).min(1.0)
     }
 
     fn add_first_events(&mut self) {
@@ -709,7 +714,7 @@ impl Simulation<'_> {
     }
 
     fn outage(&mut self, number: usize, step: OutageStep) {
-        let index = *self.scenario.outages[number].instance.get_ref() as usize;
+        let index = self.scenario.outages[number].instance.get_ref().get() as usize;
         match step {
             OutageStep::IsNoticed => self.instances[index].is_seen_up = self.instances[index].is_up,
             OutageStep::Ends => {

@@ -20,6 +20,7 @@
 mod candidate;
 mod loads;
 mod search;
+mod traffic;
 
 use std::ops::Index;
 
@@ -30,7 +31,7 @@ pub use self::loads::Loads;
 use self::candidate::{
     capacity_of_separate_pools, loss_within_guarantee, separate_pools_suffice, to_toml,
 };
-use self::search::{ALL_WEIGHTS, FINAL, Measured, RECOMMENDED, Search};
+use self::search::{ABOUT_EQUAL, ALL_WEIGHTS, FINAL, Measured, RECOMMENDED, Search};
 use crate::answer::Estimate;
 use crate::error::Error;
 use crate::rules::RuleSet;
@@ -65,6 +66,8 @@ pub struct Proposals {
     pub missed: Vec<Missed>,
     /// A capacity that reaches all targets, if some are missed and it was found.
     pub sufficient_capacity: Option<u32>,
+    /// A capacity that reaches them and also [keeps the promise](Choice::keeps_promise), if there is one to keep.
+    pub capacity_with_promise: Option<u32>,
     /// Simulated requests.
     pub requests: u64,
     /// Simulated runs.
@@ -125,7 +128,7 @@ pub struct Missed {
     pub loss: f64,
     /// The target.
     pub target: f64,
-    /// The lowest loss of this class under this load that the search found with this capacity, under any rules.
+    /// The lowest loss of this class under this load of all rules that were run for long, with this capacity.
     pub least: f64,
 }
 
@@ -152,8 +155,9 @@ impl Index<&str> for Choice {
 }
 
 impl Proposals {
-    /// Returns the recommended choice. It meets the targets or misses them least, and with that has the lowest weighted
-    /// sum of losses, where a class counts three times as much as one of the next lower priority.
+    /// Returns the recommended choice: of those that meet the targets, or miss each by at most a fifth more than the one
+    /// that misses them least, the one with the lowest weighted sum of losses. In the sum, a class counts three times as
+    /// much as one of the next lower priority.
     #[must_use]
     pub fn recommended(&self) -> &Choice {
         &self.choices[self.recommended]
@@ -219,12 +223,8 @@ pub fn size(loads: &Loads, progress: &(dyn Fn(f64) + Sync)) -> Result<Proposals,
     }
 
     let recommended = recommended(search, &finalists);
-    let missed = missed(
-        &loads,
-        &finalists[recommended],
-        searched.iter().chain(&finalists),
-    );
-    let mut sufficient_capacity = None;
+    let missed = missed(&loads, &finalists[recommended], &finalists);
+    let (mut sufficient_capacity, mut capacity_with_promise) = (None, None);
     if !missed.is_empty() {
         let key = |measured: &Measured| search.missed(measured, 1.0);
         searched.sort_by(|one, other| key(one).total_cmp(&key(other)));
@@ -238,7 +238,14 @@ pub fn size(loads: &Loads, progress: &(dyn Fn(f64) + Sync)) -> Result<Proposals,
             search.smallest_capacity(capacity + 1, most, near, &|measured| key(measured) == 0.0)?;
         // The runs may be too short to show what is exact.
         let exact = Some(most).filter(|&most| separate_pools_suffice(&loads, most));
-        sufficient_capacity = found.map(|(capacity, _)| capacity).or(exact);
+        let (least, near) = found.unwrap_or((most, Vec::new()));
+        sufficient_capacity = Some(least).filter(|_| !near.is_empty()).or(exact);
+        if search.has_promise() {
+            let found = search.smallest_capacity(least, most, near, &|measured| {
+                search.is_sufficient(measured)
+            })?;
+            capacity_with_promise = found.map(|(capacity, _)| capacity).or(exact);
+        }
     }
     let candidate = finalists[recommended].candidate.clone();
     let check = search.measure(capacity, vec![candidate], FINAL, 8)?;
@@ -261,6 +268,7 @@ pub fn size(loads: &Loads, progress: &(dyn Fn(f64) + Sync)) -> Result<Proposals,
         check: choice(search, capacity, &check[0]),
         missed,
         sufficient_capacity,
+        capacity_with_promise,
         requests,
         runs,
     })
@@ -268,30 +276,37 @@ pub fn size(loads: &Loads, progress: &(dyn Fn(f64) + Sync)) -> Result<Proposals,
 
 /// Returns the number of the recommended candidate.
 fn recommended(search: &Search<'_>, finalists: &[Measured]) -> usize {
-    let key = |measured: &Measured| {
-        // With two standard errors to spare if possible.
-        let nearly = search.missed(measured, 2.0);
-        let missed = if search.missed(measured, 0.0) == 0.0 {
-            0.0
-        } else {
-            nearly
-        };
-        let without_promise = !search.keeps_promise(measured);
+    let meets_all = |index: &usize| search.missed(&finalists[*index], 0.0) == 0.0;
+    let meets = (0..finalists.len()).any(|index| meets_all(&index));
+    let least = least_missing(search, finalists);
+    let is_eligible = |index: &usize| match meets {
+        true => meets_all(index),
+        false => search.misses_about(&finalists[*index], &finalists[least]),
+    };
+    let weights = if meets { RECOMMENDED } else { ABOUT_EQUAL };
+    let key = |index: &usize| {
+        let measured = &finalists[*index];
         (
-            missed,
-            without_promise,
-            nearly > 0.0,
-            search.cost(measured, RECOMMENDED),
+            !search.keeps_promise(measured),
+            // With two standard errors to spare if possible.
+            meets && search.missed(measured, 2.0) > 0.0,
+            search.cost(measured, weights),
         )
     };
-    let keys: Vec<_> = finalists.iter().map(key).collect();
-    let better = |&one: &usize, &other: &usize| {
-        let ((missed, promise, nearly, cost), other) = (keys[one], keys[other]);
-        let order = missed.total_cmp(&other.0);
-        let order = order.then(promise.cmp(&other.1)).then(nearly.cmp(&other.2));
-        order.then(cost.total_cmp(&other.3))
-    };
-    (0..finalists.len()).min_by(better).unwrap_or(0)
+    let eligible = (0..finalists.len()).filter(is_eligible);
+    let best = eligible.min_by(|one, other| {
+        let (one, other) = (key(one), key(other));
+        let order = one.0.cmp(&other.0).then(one.1.cmp(&other.1));
+        order.then(one.2.total_cmp(&other.2))
+    });
+    best.unwrap_or(least)
+}
+
+/// Returns the number of the candidate that misses the targets least, also if each loss is higher by a standard error.
+fn least_missing(search: &Search<'_>, finalists: &[Measured]) -> usize {
+    let missed = |index: &usize| search.missed(&finalists[*index], 1.0);
+    let least = (0..finalists.len()).min_by(|one, other| missed(one).total_cmp(&missed(other)));
+    least.expect("some candidates were measured")
 }
 
 /// Returns the numbers of the candidates that are shown, in order: the best for each of the weights, with the promise
@@ -316,6 +331,10 @@ fn shown(search: &Search<'_>, finalists: &[Measured], recommended: usize) -> Vec
         all = (0..finalists.len()).collect();
     }
     let mut shown = vec![recommended];
+    let least = least_missing(search, finalists);
+    if search.missed(&finalists[recommended], 0.0) > 0.0 && least != recommended {
+        shown.push(least);
+    }
     for keeps in [true, false] {
         let group = || {
             let in_group = |index: &&usize| !keeps || search.keeps_promise(&finalists[**index]);
@@ -385,11 +404,7 @@ fn choice(search: &Search<'_>, capacity: u32, measured: &Measured) -> Choice {
 type LossesOf = fn(&Measured) -> &[Option<Estimate>];
 
 /// Returns the targets that a candidate misses.
-fn missed<'a>(
-    loads: &Loads,
-    of: &Measured,
-    all: impl Iterator<Item = &'a Measured> + Clone,
-) -> Vec<Missed> {
+fn missed(loads: &Loads, of: &Measured, all: &[Measured]) -> Vec<Missed> {
     let mut missed = Vec::new();
     for (index, class) in loads.classes.iter().enumerate() {
         let normal: LossesOf = |measured| &measured.normal;
@@ -403,7 +418,7 @@ fn missed<'a>(
                 continue;
             };
             if loss.value > target {
-                let least = all.clone().filter_map(|measured| losses(measured)[index]);
+                let least = all.iter().filter_map(|measured| losses(measured)[index]);
                 missed.push(Missed {
                     class: class.name.clone(),
                     load,

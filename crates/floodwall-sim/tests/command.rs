@@ -147,8 +147,8 @@ fn run_prints_all_numbers_of_each_class() {
         assert_eq!(row(&table, quantile), ["50.0 ms", "50.0 ms"]);
     }
     for (label, failure) in [
-        ("rejected, class full, %", "class_full"),
-        ("failed in the backend, %", "failed"),
+        ("rejected, class full, % of attempts", "class_full"),
+        ("failed in the backend, % of attempts", "failed"),
     ] {
         let shares = classes.iter().map(|class| {
             let count = class.failures.get(failure).map_or(0, |&count| count);
@@ -162,6 +162,61 @@ fn run_prints_all_numbers_of_each_class() {
     assert!(table.contains(&utilization), "{table}");
     assert!(table.contains("2 replications of 20 s, seed 1"), "{table}");
     assert!(!table.contains("warning"), "{table}");
+}
+
+#[test]
+fn each_part_has_its_rows() {
+    let folder = Folder::new("parts");
+    let storm = STORM.replacen(
+        "seconds = ",
+        "parts = { begin = [0, 5], rest = [5, 20] }\nseconds = ",
+        1,
+    );
+    folder.write("storm.toml", &storm);
+    let answer: serde_json::Value =
+        serde_json::from_str(&folder.stdout(&["run", "storm.toml", "caps.toml", "--json"]))
+            .unwrap();
+    let table = folder.stdout(&["run", "storm.toml", "caps.toml"]);
+    let page = folder.stdout(&[
+        "compare",
+        "storm.toml",
+        "caps.toml",
+        "--no-wall",
+        "--html",
+        "x.html",
+    ]);
+    let html = folder.read("x.html");
+    for (number, part) in ["begin", "rest"].iter().enumerate() {
+        let classes = &answer["parts"][number]["classes"];
+        let cells = row(&table, &format!("{part}: good, % of offered"));
+        for (class, cell) in cells.iter().enumerate() {
+            let share = classes[class]["good_share"]["value"].as_f64().unwrap();
+            assert!(
+                cell.starts_with(&format!("{:.2} ± ", 100.0 * share)),
+                "{table}"
+            );
+        }
+        for class in ["message", "login"] {
+            assert!(page.contains(&format!("\n {class}, {part}\n")), "{page}");
+            assert!(html.contains(&format!(">{class}, {part}</th>")));
+        }
+    }
+}
+
+#[test]
+fn a_short_trace_is_a_warning() {
+    let folder = Folder::new("short_trace");
+    let trace = "seconds = 20\n[class.message]\ntrace = \"log.csv\"\nholding = 1\n\
+                 [server.rules]\ncapacity = 3\nclasses.message = {}";
+    folder.write("trace.toml", trace);
+    folder.write("log.csv", "time\n1\n2\n5\n");
+    let warning = "warning: log.csv: the last row is at 5 s of the run, of which the measured time ends at 20 s\n";
+    for command in ["run", "compare"] {
+        let table = folder.stdout(&[command, "trace.toml"]);
+        assert!(table.contains(warning), "{table}");
+        let output = folder.run(&[command, "trace.toml", "--json"]);
+        assert_eq!(text(output.stderr), warning);
+    }
 }
 
 #[test]
@@ -321,6 +376,7 @@ fn a_stopped_run_is_a_warning() {
         "{of_comparison}"
     );
     assert!(folder.read("x.html").contains("caps.toml: stopped at 1."));
+    assert!(folder.read("x.html").contains("caps.toml (stopped)"));
 
     // JSON stays JSON.
     let output = folder.run(&["run", "short.toml", "caps.toml", "--json"]);

@@ -4,6 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use floodwall::{Curve, Floodwall, Share, classes};
+use floodwall_sim::size::Loads;
 use floodwall_sim::{RuleSet, Scenario};
 
 const VALID: &str = "\
@@ -64,7 +65,7 @@ fn wrong_fields_are_errors_with_line_field_and_numbers() {
         (
             "seconds = 10",
             "seconds = 10\nreplications = 0",
-            &["line 2", "0 is not a count from 1 to 1000"],
+            &["line 2", "0 is not a whole number from 1 to 1000"],
         ),
         (
             "rate = 10",
@@ -144,7 +145,68 @@ fn wrong_fields_are_errors_with_line_field_and_numbers() {
         (
             "holding = 0.1",
             "holding = 0.1\npermits = 0",
-            &["line 5", "0 is not a count from 1 to"],
+            &["line 5", "0 is not a whole number from 1 to"],
+        ),
+        (
+            "seconds = 10",
+            "seconds = \"ten\"",
+            &["line 1", "string \"ten\"", "a number from 1e-12 to 1e12"],
+        ),
+        (
+            "seconds = 10",
+            "seconds = 10\nseed = -1",
+            &["line 2", "seed", "-1 is not a whole number from 0 to"],
+        ),
+        (
+            "seconds = 10",
+            "seconds = 10\nmax_events = 0",
+            &["line 2", "max_events", "0 is not a whole number from 1 to"],
+        ),
+        (
+            "seconds = 10",
+            "seconds = 10\nreplications = 1.5",
+            &["line 2", "replications", "a whole number from 1 to 1000"],
+        ),
+        (
+            "holding = 0.1",
+            "holding = 0.1\npermits = 268435456",
+            &[
+                "line 2",
+                "class.message: permits: 268435456 permits",
+                "at most 16777215",
+            ],
+        ),
+        (
+            "holding = 0.1",
+            "holding = 0.1\nretries = { most = 1, first = 90 }",
+            &[
+                "line 2",
+                "class.message: retries: the first delay of 90 s is more than the longest, 60 s",
+            ],
+        ),
+        (
+            "[class.login]",
+            "[class.\"\"]",
+            &["class: a class has an empty name"],
+        ),
+        (
+            "seconds = 10",
+            "warm_up = 5\nseconds = 10\nparts = { a = [5, 15], storm = [4, 6] }",
+            &[
+                "line 3",
+                "parts.storm: from 4 to 6 s",
+                "within the measured time, from 5 to 15 s",
+            ],
+        ),
+        (
+            "seconds = 10",
+            "seconds = 10\n[parts]\na = [1, 2]\nstorm = [3, 3]",
+            &["line 4", "parts.storm: from 3 to 3 s"],
+        ),
+        (
+            "seconds = 10",
+            "seconds = 10\nparts = { storm = [8, 10.5] }",
+            &["line 2", "parts.storm: from 8 to 10.5 s"],
         ),
         (
             "holding = 0.1",
@@ -169,7 +231,10 @@ fn wrong_tables_are_errors_with_line_and_names() {
             "[server]\nadmission = \"early\"",
             &["line 9", "unknown variant `early`", "accept"],
         ),
-        ("[server]\nthreads = 0", &["line 9", "0 is not a count"]),
+        (
+            "[server]\nthreads = 0",
+            &["line 9", "0 is not a whole number"],
+        ),
         (
             "[server]\nrules = 3",
             &["line 9", "the name of a file of rules, or a table of rules"],
@@ -196,6 +261,28 @@ fn wrong_tables_are_errors_with_line_and_names() {
         ),
         ("[[change]]\nat = -1", &["line 9", "-1 is not"]),
         (
+            "[[change]]\nat = 1",
+            &["line 8", "change: `rules` or a `pressure` is needed"],
+        ),
+        (
+            "[[change]]\nat = 21\npressure = 1",
+            &[
+                "line 8",
+                "change: at 21 s, after the run, which ends at 20 s",
+            ],
+        ),
+        (
+            "[[backend.phase]]\nfrom = 3\nto = 3\nslower = 2",
+            &["line 8", "backend.phase: it begins at 3 s and ends at 3 s"],
+        ),
+        (
+            "[[balancer.outage]]\ninstance = 0\nfrom = 3\nto = 2",
+            &[
+                "line 9",
+                "balancer.outage: it begins at 3 s and ends at 2 s",
+            ],
+        ),
+        (
             "[server.rules]\ncapacity = 10\nclasses.login.cap = 3\nclasses.mesage.cap = 3",
             &["server.rules", "class `mesage` is not in the scenario"],
         ),
@@ -213,6 +300,38 @@ fn wrong_tables_are_errors_with_line_and_names() {
             .to_string();
         assert_mentions(&error, expected);
     }
+}
+
+#[test]
+fn a_file_of_another_kind_is_named() {
+    let rules = "capacity = 10\n[classes.message]\n[classes.login]";
+    let loads = "capacity = 10\n[class.message]\nnormal = 3";
+    let scenario_of = |text: &str| Scenario::from_toml(text).unwrap_err().to_string();
+    assert_mentions(
+        &scenario_of(rules),
+        &["scenario: found rules, expected a scenario"],
+    );
+    assert_mentions(
+        &scenario_of(loads),
+        &["found loads for `floodwall-sim size`, expected a scenario"],
+    );
+    let loads_of = |text: &str| Loads::from_toml(text).unwrap_err().to_string();
+    assert_mentions(&loads_of(VALID), &["found a scenario, expected loads"]);
+    assert_mentions(&loads_of(rules), &["found rules, expected loads"]);
+    let run = |rules: &str| {
+        let rules = RuleSet::from_toml("wall.toml", rules).unwrap();
+        Scenario::from_toml(VALID).unwrap().run(&rules)
+    };
+    let error = run(VALID).unwrap_err().to_string();
+    assert_mentions(&error, &["wall.toml: found a scenario, expected rules"]);
+    run(rules).unwrap();
+
+    let folder = folder("other-kind");
+    fs::write(folder.join("wall.conf"), "{\"capacity\": 10}").unwrap();
+    let error = RuleSet::read(folder.join("wall.conf"))
+        .unwrap_err()
+        .to_string();
+    assert_mentions(&error, &["wall.conf", "a file name that ends in `.json`"]);
 }
 
 #[test]
@@ -351,6 +470,56 @@ fn trace_arrives_as_it_was() {
 }
 
 #[test]
+fn trace_of_a_clock_has_a_start_and_warns_if_it_is_too_short() {
+    let rows = |last: &str| {
+        format!(
+            "time,class,holding\n1700000000,message,1\n1700000002,message,1\n1700000003,login,1\n{last},login,1\n"
+        )
+    };
+    let from = TRACED.replace(
+        "trace = \"trace.csv\"",
+        "trace = { file = \"trace.csv\", start = 1700000001.5 }",
+    );
+    let read = |last| read_beside("trace-start", &from, "trace.csv", &rows(last)).unwrap();
+    let scenario = read("1700000011.45");
+    assert!(scenario.warnings().is_empty(), "{:?}", scenario.warnings());
+    let answer = scenario.run(scenario.rules().unwrap()).unwrap();
+    // The first row is before the run.
+    let offered = (answer["message"].offered, answer["login"].offered);
+    assert_eq!(offered, (1, 2));
+    let short = read("1700000009");
+    let [warning] = short.warnings() else {
+        panic!("both classes name the same file");
+    };
+    assert_mentions(
+        warning,
+        &[
+            "trace.csv",
+            "the last row is at 7.5 s of the run, of which the measured time ends at 10 s",
+        ],
+    );
+}
+
+/// Equal numbers say nothing about the error of their mean.
+#[test]
+fn replications_of_a_trace_have_a_standard_error_only_if_they_differ() {
+    let trace =
+        "time,class,holding\n0.5,message,1\n0.6,login,\n0.7,message,1\n9,login,1\n9.95,message,1\n";
+    let errors = |more: &str| {
+        let text = TRACED.replace("replications = 1", "replications = 3") + more;
+        let scenario = read_beside("trace-errors", &text, "trace.csv", trace).unwrap();
+        let answer = scenario.run(scenario.rules().unwrap()).unwrap();
+        let utilization = answer.utilization.mean.standard_error;
+        (answer["message"].good_share.standard_error, utilization)
+    };
+    assert_eq!(errors(""), (None, None));
+    let (share, utilization) = errors("[[backend.phase]]\nfrom = 0\nto = 9\nfailing = 0.5");
+    assert!(share.is_some_and(|error| error > 0.0), "{share:?}");
+    // A request that fails holds its permit as long as another one.
+    assert_eq!(utilization, None);
+}
+
+#[test]
 fn trace_without_classes_is_that_of_the_class_that_names_it() {
     let scenario = "seconds = 10\nreplications = 1\n[class.message]\ntrace = \"trace.csv\"\n\
                     [server.rules]\ncapacity = 1\nclasses.message = {}";
@@ -385,7 +554,29 @@ fn wrong_traces_are_errors_with_file_and_row() {
             "time,class,holding\nsoon,message,1\n",
             &["line: 2", "field 0", "invalid float"],
         ),
-        ("class,holding\nmessage,1\n", &["missing field `time`"]),
+        (
+            "class,holding\nmessage,1\n",
+            &[
+                "trace.csv",
+                "the first line must name the columns: `time`",
+                "it is `class,holding`",
+            ],
+        ),
+        (
+            "12,message,1\n13,login,1\n",
+            &[
+                "the first line must name the columns",
+                "it is `12,message,1`",
+            ],
+        ),
+        (
+            "time,class,holding\n1700000012,message,1\n1700000013,login,1\n",
+            &[
+                "line 3",
+                "no arrivals of class `message` in the run, from 0 to 10 s; the first is at 1700000012",
+                "`trace = { file, start }`",
+            ],
+        ),
         (
             "time,class,holding\n1,login,1\n",
             &["line 3", "class.message", "no arrivals of class `message`"],

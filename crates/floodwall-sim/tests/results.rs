@@ -371,7 +371,60 @@ fn run_stops_at_the_limit_of_events() {
     let stopped = answer.stopped.unwrap();
     assert_eq!(stopped.limit, "max_events");
     assert!((30.0..100.0).contains(&stopped.at), "{stopped:?}");
-    assert!(answer.requests + answer.events <= 10_001);
+    // What is counted is what is limited.
+    assert_eq!(answer.events, 10_001);
+}
+
+#[test]
+fn parts_have_results_of_their_own() {
+    let answer = run(
+        "seconds = 300\nwarm_up = 10\nparts = { normal = [10, 110], storm = [110, 210], both = [10, 210] }\n\
+         [class.a]\nrate = [[110, 10], [110, 100], [210, 100], [210, 10]]\nholding = { exponential = 0.1 }",
+        "capacity = 5\n[classes.a]",
+    );
+    let shares = ["normal", "storm", "both"].map(|part| answer.part(part)["a"].good_share);
+    for (part, load) in [("normal", 1.0), ("storm", 10.0)] {
+        let part = answer.part(part);
+        let admitted = 1.0 - erlang_b(load, 5);
+        // The first second of the storm finds an empty pool.
+        assert_within(part["a"].good_share.value, admitted, 0.02);
+        assert!(part["a"].good_share.standard_error.unwrap() < 0.01);
+        assert_within(part.utilization.value, load * admitted / 5.0, 0.02);
+        assert_eq!(part["a"].offered, part["a"].good + part["a"].lost);
+        assert_eq!(part.to - part.from, 100.0);
+    }
+    let of = |part: &str| answer.part(part)["a"].offered;
+    assert_eq!(of("both"), of("normal") + of("storm"));
+    assert!(shares[1].value < shares[2].value && shares[2].value < shares[0].value);
+    // 200 parts of 300 s.
+    assert_eq!(answer["a"].timeline.len(), 200);
+    let timeline = &answer.part("storm")["a"].timeline;
+    assert!(timeline.len().abs_diff(67) <= 1, "{}", timeline.len());
+    assert!(timeline.iter().all(|at| (110.0..210.0).contains(&at.at)));
+}
+
+#[test]
+#[should_panic(expected = "part `x` is not in the scenario, which has `normal`")]
+fn unknown_part_is_named() {
+    let text = "seconds = 1\nparts = { normal = [0, 1] }\n[class.a]\nrate = 1\nholding = 1";
+    let _ = run(text, AMPLE).part("x");
+}
+
+#[test]
+fn timeline_shows_requests_and_their_retries() {
+    let answer = run(
+        "seconds = 20\n[class.a]\nrate = 100\nholding = 1\nretries = { most = 3, first = 0.01, factor = 1 }",
+        "capacity = 10\n[classes.a]\ncap = 0",
+    );
+    let a = &answer["a"];
+    let sum = |of: fn(&floodwall_sim::TimelinePart) -> f64| a.timeline.iter().map(of).sum::<f64>();
+    // Each part is 0.1 s of 8 replications.
+    assert_within(sum(|part| part.offered) * 0.8, a.offered as f64, 1e-9);
+    assert_within(
+        sum(|part| part.attempts),
+        4.0 * sum(|part| part.offered),
+        0.01,
+    );
 }
 
 /// The retries of requests that arrived in the measured time go on after it.

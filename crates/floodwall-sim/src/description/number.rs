@@ -1,9 +1,92 @@
 //! Numbers that are checked where they are read, so that the error has the line and the field.
 
+use std::fmt;
 use std::marker::PhantomData;
 
 use serde::Deserialize;
-use serde::de::{Deserializer, Error};
+use serde::de::{Deserializer, Error, Visitor};
+
+/// A whole number in a range that is checked where the number is read.
+struct WholeNumber {
+    least: u64,
+    most: u64,
+}
+
+impl fmt::Display for WholeNumber {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // What TOML can say.
+        let most = self.most.min(i64::MAX as u64);
+        write!(f, "a whole number from {} to {most}", self.least)
+    }
+}
+
+impl Visitor<'_> for WholeNumber {
+    type Value = u64;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+
+    fn visit_i64<E: Error>(self, number: i64) -> Result<u64, E> {
+        match u64::try_from(number) {
+            Ok(number) => self.visit_u64(number),
+            Err(_) => Err(E::custom(format_args!("{number} is not {self}"))),
+        }
+    }
+
+    fn visit_u64<E: Error>(self, number: u64) -> Result<u64, E> {
+        if (self.least..=self.most).contains(&number) {
+            Ok(number)
+        } else {
+            Err(E::custom(format_args!("{number} is not {self}")))
+        }
+    }
+}
+
+/// A whole number from `LEAST`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct AtLeast<const LEAST: u64>(u64);
+
+impl<const LEAST: u64> AtLeast<LEAST> {
+    pub(crate) const fn of(number: u64) -> Self {
+        AtLeast(number)
+    }
+
+    pub(crate) fn get(self) -> u64 {
+        self.0
+    }
+}
+
+impl<'de, const LEAST: u64> Deserialize<'de> for AtLeast<LEAST> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let range = WholeNumber {
+            least: LEAST,
+            most: u64::MAX,
+        };
+        deserializer.deserialize_any(range).map(AtLeast)
+    }
+}
+
+/// A whole number from 0, which is the default, to `MOST`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct UpTo<const MOST: u32>(u32);
+
+impl<const MOST: u32> UpTo<MOST> {
+    pub(crate) fn get(self) -> u32 {
+        self.0
+    }
+}
+
+impl<'de, const MOST: u32> Deserialize<'de> for UpTo<MOST> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let range = WholeNumber {
+            least: 0,
+            most: MOST.into(),
+        };
+        let number = deserializer.deserialize_any(range)?;
+        Ok(UpTo(number as u32))
+    }
+}
 
 /// A count from 1, which is the default, to `MOST`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,13 +110,12 @@ impl<const MOST: u32> Default for Count<MOST> {
 
 impl<'de, const MOST: u32> Deserialize<'de> for Count<MOST> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let count = u64::deserialize(deserializer)?;
-        match u32::try_from(count) {
-            Ok(count) if (1..=MOST).contains(&count) => Ok(Count(count)),
-            _ => Err(D::Error::custom(format_args!(
-                "{count} is not a count from 1 to {MOST}"
-            ))),
-        }
+        let range = WholeNumber {
+            least: 1,
+            most: MOST.into(),
+        };
+        let count = deserializer.deserialize_any(range)?;
+        Ok(Count(count as u32))
     }
 }
 
@@ -142,11 +224,32 @@ impl Default for Number<Probability> {
 
 impl<'de, R: Range> Deserialize<'de> for Number<R> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let value = f64::deserialize(deserializer)?;
-        if R::contains(value) {
-            Ok(Number::of(value))
-        } else {
-            Err(D::Error::custom(R::outside(value)))
+        struct NumberVisitor<R>(PhantomData<R>);
+
+        impl<R: Range> Visitor<'_> for NumberVisitor<R> {
+            type Value = Number<R>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(R::TEXT)
+            }
+
+            fn visit_i64<E: Error>(self, value: i64) -> Result<Number<R>, E> {
+                self.visit_f64(value as f64)
+            }
+
+            fn visit_u64<E: Error>(self, value: u64) -> Result<Number<R>, E> {
+                self.visit_f64(value as f64)
+            }
+
+            fn visit_f64<E: Error>(self, value: f64) -> Result<Number<R>, E> {
+                if R::contains(value) {
+                    Ok(Number::of(value))
+                } else {
+                    Err(E::custom(R::outside(value)))
+                }
+            }
         }
+
+        deserializer.deserialize_any(NumberVisitor(PhantomData))
     }
 }

@@ -6,6 +6,7 @@ use floodwall_theory::erlang_b;
 use rand::RngExt;
 
 use super::loads::{Class, Loads};
+use crate::rules::WallRules;
 use crate::times::Random;
 
 /// Returns the fewest permits, up to a limit, with which a pool loses at most a fraction.
@@ -133,7 +134,7 @@ impl Candidate {
     /// Returns the rules for a capacity. They are valid.
     pub(super) fn rules(&self, loads: &Loads, capacity: u32) -> Vec<Rule> {
         let classes = &loads.classes;
-        let most_held = most_held(classes.len());
+        let most_held = WallRules::most_permits(classes.len());
         if let [_] = classes.as_slice() {
             let cap = (capacity > most_held).then_some(most_held);
             return vec![Rule {
@@ -258,11 +259,6 @@ pub(super) fn separate_pools_suffice(loads: &Loads, capacity: u32) -> bool {
     })
 }
 
-/// Returns the most permits that a wall can count for a class, which the README of `floodwall` lists.
-fn most_held(classes: usize) -> u32 {
-    (1 << (56 / classes as u32).min(24)) - 1
-}
-
 /// Returns rules in the form that `floodwall` reads.
 pub(super) fn to_toml(loads: &Loads, capacity: u32, rules: &[Rule]) -> String {
     let mut text = format!("capacity = {capacity}\n");
@@ -285,11 +281,16 @@ pub(super) fn to_toml(loads: &Loads, capacity: u32, rules: &[Rule]) -> String {
 }
 
 /// Returns a name as a key of TOML.
-fn key(name: &str) -> String {
+pub(super) fn key(name: &str) -> String {
     let is_bare = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
     if !name.is_empty() && name.chars().all(is_bare) {
         return name.to_owned();
     }
+    quoted(name)
+}
+
+/// Returns a name as a string of TOML.
+pub(super) fn quoted(name: &str) -> String {
     // A JSON string is a basic string of TOML, except for the character that TOML wants escaped and JSON does not.
     let quoted = serde_json::to_string(name).expect("a text can be written");
     quoted.replace('\u{7f}', "\\u007F")

@@ -10,8 +10,9 @@ use serde::de::value::MapAccessDeserializer;
 use serde::de::{Deserializer, Error as _, MapAccess, Visitor};
 use toml::Spanned;
 
-use crate::description::{Count, NotNegative, Number, Positive, Range as _};
+use crate::description::{Count, NotNegative, Number, Positive, Range as _, UpTo};
 use crate::error::Error;
+use crate::kind::{self, Kind};
 use crate::rules::WallRules;
 
 /// Requests that a run of the search can have within the longest holding time, with their retries.
@@ -154,7 +155,8 @@ impl Loads {
 
     fn parse(name: &str, text: &str) -> Result<Loads, Error> {
         let error = |message: String| Error::new(name, message);
-        let described: Described = toml::from_str(text).map_err(|found| Error::new(name, found))?;
+        let described: Described = toml::from_str(text)
+            .map_err(|found| Error::new(name, kind::with_hint(&found, text, Kind::Loads)))?;
         let names: Vec<String> = described.class.keys().cloned().collect();
         WallRules::check_classes(&names).map_err(|message| error(format!("class: {message}")))?;
         let mut priorities: Vec<_> = described.class.values().map(priority).collect();
@@ -229,6 +231,15 @@ impl Loads {
                 ));
             }
         }
+        let most = WallRules::most_permits(self.classes.len());
+        if let Some(index) = self.classes.iter().position(|class| class.permits > most) {
+            let Class { name, permits, .. } = &self.classes[index];
+            let message = format!(
+                "class.{name}: permits: a request needs {permits} permits; a wall with this number of classes can admit at \
+                 most {most}"
+            );
+            return Err((Field::Class(index), message));
+        }
         let Some(capacity) = self.capacity else {
             let has_target = |class: &Class| class.normal_target.or(class.storm_target).is_some();
             return if self.classes.iter().any(has_target) {
@@ -301,7 +312,7 @@ fn new_class(name: &str, class: &DescribedClass, rank: usize) -> Class {
         storm_target: target(loss.storm),
         rank,
         permits: class.permits.get(),
-        retries: class.retries.0,
+        retries: class.retries.get(),
     }
 }
 
@@ -325,21 +336,7 @@ struct DescribedClass {
     #[serde(default)]
     permits: Count<1_000_000>,
     #[serde(default)]
-    retries: MostRetries,
-}
-
-#[derive(Default)]
-struct MostRetries(u32);
-
-impl<'de> Deserialize<'de> for MostRetries {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        match u32::deserialize(deserializer)? {
-            retries if retries <= MOST_RETRIES => Ok(MostRetries(retries)),
-            retries => Err(D::Error::custom(format_args!(
-                "{retries} is not a number of retries from 0 to {MOST_RETRIES}"
-            ))),
-        }
-    }
+    retries: UpTo<MOST_RETRIES>,
 }
 
 impl<'de> Deserialize<'de> for Load {
@@ -415,7 +412,7 @@ impl Target {
 
 impl<'de> Deserialize<'de> for Target {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Target::new(f64::deserialize(deserializer)?)
+        Target::new(Number::<NotNegative>::deserialize(deserializer)?.get())
     }
 }
 

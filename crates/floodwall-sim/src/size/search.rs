@@ -7,6 +7,7 @@ use rayon::prelude::*;
 
 use super::candidate::{Candidate, Rule, loss_within_guarantee, to_toml};
 use super::loads::{Class, Load, Loads};
+use super::traffic::{WARM_UP, class_table};
 use crate::answer::{Answer, Estimate};
 use crate::error::Error;
 use crate::rules::RuleSet;
@@ -66,13 +67,23 @@ pub(super) struct Weights {
     storm: f64,
     /// Of a class, relative to one of the next lower priority.
     priority: f64,
+    /// Of the part of a loss that is above its target, relative to a loss without a target.
+    above_target: f64,
 }
 
 /// The weights of the recommended choice.
 pub(super) const RECOMMENDED: Weights = Weights {
     storm: 1.0,
     priority: 3.0,
+    above_target: 20.0,
 };
+/// The weights among choices that miss the targets by about as much: what is above a target is lost like any other request.
+pub(super) const ABOUT_EQUAL: Weights = Weights {
+    above_target: 1.0,
+    ..RECOMMENDED
+};
+/// A loss above its target may be higher by this factor if other losses are lower for it.
+const ABOUT: f64 = 1.2;
 
 /// The weights of the choices that are shown.
 pub(super) const ALL_WEIGHTS: [Weights; 11] = [
@@ -86,12 +97,12 @@ pub(super) const ALL_WEIGHTS: [Weights; 11] = [
     with(81.0),
     with(243.0),
     Weights {
-        storm: 1.0,
         priority: 1.0,
+        ..RECOMMENDED
     },
     Weights {
-        storm: 1.0,
         priority: 10.0,
+        ..RECOMMENDED
     },
 ];
 
@@ -246,7 +257,7 @@ impl<'a> Search<'a> {
             };
             add(group, &key, 2 * of_each);
         }
-        for weights in ALL_WEIGHTS {
+        for weights in ALL_WEIGHTS.into_iter().chain([ABOUT_EQUAL]) {
             for group in [&guaranteed, &all] {
                 add(group, &|measured| self.cost(measured, weights), of_each);
             }
@@ -414,16 +425,8 @@ impl Search<'_> {
         );
         for (number, class) in self.loads.classes.iter().enumerate() {
             let Load { rate, holding } = load(class);
-            let longest = 2.0 * holding;
-            let (permits, most) = (class.permits, class.retries);
-            text += &format!(
-                "[class.c{number}]\nrate = {rate:?}\nholding = {{ exponential = {holding:?} }}\npermits = {permits}\n"
-            );
-            if most > 0 {
-                text += &format!(
-                    "retries = {{ most = {most}, first = {longest:?}, factor = 1, longest = {longest:?}, jitter = 1 }}\n"
-                );
-            }
+            let (key, rate) = (format!("c{number}"), format!("{rate:?}"));
+            text += &class_table(class, &key, &rate, holding);
         }
         let mut scenario = Scenario::from_toml(&text)?.with_seed(self.seed(stage));
         scenario.class_names = self.loads.classes().map(str::to_owned).collect();
@@ -441,8 +444,6 @@ struct Times {
 }
 
 impl Times {
-    /// Holding times before the measurement, in which the pool fills.
-    const WARM_UP: f64 = 6.0;
     /// Least holding times of the measurement.
     const LEAST: f64 = 20.0;
     /// Most seconds of the measurement, unless the holding times need more.
@@ -469,7 +470,7 @@ impl Times {
         let waits = 2.0 * f64::from(retries);
         (rate > 0.0).then(|| Times {
             rate,
-            warm_up: longest * (Self::WARM_UP + waits),
+            warm_up: longest * (WARM_UP + waits),
             seconds: (longest * Self::LEAST).max((requests / rate).min(Self::MOST)),
             cool_down: longest * (Self::COOL_DOWN + waits),
         })
@@ -530,13 +531,36 @@ impl Search<'_> {
         missed
     }
 
-    /// Returns the weighted sum of losses. A loss within its target counts a tenth, and above it twenty times. That of
-    /// a class that storms, in the storm and without a target, is what has to be shed, and counts a twentieth.
+    /// Returns whether a candidate misses the targets by about as much as another one, or by less, also if each loss is
+    /// higher by a standard error.
+    pub(super) fn misses_about(&self, measured: &Measured, other: &Measured) -> bool {
+        let high = |loss: Estimate| loss.value + loss.standard_error.unwrap_or(0.0);
+        let mut pairs = self.with_losses(measured).zip(self.with_losses(other));
+        pairs.all(|((class, normal, storm), (_, other_normal, other_storm))| {
+            let is_about =
+                |loss: Option<Estimate>, other: Option<Estimate>, target: Option<f64>| match (
+                    loss, other, target,
+                ) {
+                    (Some(loss), Some(other), Some(target)) => {
+                        let (loss, other) = (high(loss), high(other));
+                        loss <= target || other > target && loss <= ABOUT * other
+                    }
+                    _ => true,
+                };
+            is_about(normal, other_normal, class.normal_target)
+                && is_about(storm, other_storm, class.storm_target)
+        })
+    }
+
+    /// Returns the weighted sum of losses. A loss within its target counts a tenth. That of a class that storms, in the
+    /// storm and without a target, is what has to be shed, and counts a twentieth.
     pub(super) fn cost(&self, measured: &Measured, weights: Weights) -> f64 {
         let part = |loss: Option<Estimate>, target: Option<f64>| match (loss, target) {
             (None, _) => 0.0,
             (Some(loss), None) => loss.value,
-            (Some(loss), Some(target)) => 0.1 * loss.value + 20.0 * (loss.value - target).max(0.0),
+            (Some(loss), Some(target)) => {
+                0.1 * loss.value + weights.above_target * (loss.value - target).max(0.0)
+            }
         };
         self.with_losses(measured)
             .map(|(class, normal, storm)| {

@@ -54,11 +54,11 @@ pub(crate) fn run(arguments: Arguments) -> Result<(), Box<dyn Error>> {
         "" => text::name(&path.display().to_string()),
         title => text::name(title),
     };
-    let warnings: Vec<String> = labels
+    let stopped = labels
         .iter()
         .zip(&answers)
-        .filter_map(|(label, answer)| Some(format!("{label}: {}", text::warning(answer)?)))
-        .collect();
+        .filter_map(|(label, answer)| Some(format!("{label}: {}", text::warning(answer)?)));
+    let warnings: Vec<String> = text::warnings(&scenario).chain(stopped).collect();
     let comparison = Comparison::new(&labels, &answers);
     if arguments.options.json {
         print_json(&answers)?;
@@ -69,7 +69,11 @@ pub(crate) fn run(arguments: Arguments) -> Result<(), Box<dyn Error>> {
         let mut out = stdout().lock();
         writeln!(out, "{title}\n")?;
         writeln!(out, "{}", terminal::comparison(&comparison))?;
-        writeln!(out, "* best value of the class, ± standard error")?;
+        writeln!(
+            out,
+            "* best value of the class; of p99 and wasted among the rules with at least half of the most good answers\n\
+             ± standard error"
+        )?;
         writeln!(out, "{}", text::plan(&answers[0]))?;
         if !warnings.is_empty() {
             writeln!(out)?;

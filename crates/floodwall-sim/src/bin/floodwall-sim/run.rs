@@ -56,10 +56,13 @@ pub(crate) fn run(arguments: Arguments) -> Result<(), Box<dyn Error>> {
         title => text::name(title),
     };
     let title = format!("{title}: {label}");
-    let warning = text::warning(answer).map(|warning| format!("warning: {warning}"));
+    let warnings: Vec<String> = text::warnings(&scenario)
+        .chain(text::warning(answer))
+        .map(|warning| format!("warning: {warning}"))
+        .collect();
     if arguments.options.json {
         print_json(answer)?;
-        if let Some(warning) = warning {
+        for warning in &warnings {
             eprintln!("{warning}");
         }
     } else {
@@ -69,8 +72,11 @@ pub(crate) fn run(arguments: Arguments) -> Result<(), Box<dyn Error>> {
         writeln!(out, "{}", text::utilization(answer))?;
         writeln!(out, "{}", text::size(answer))?;
         writeln!(out, "± is the standard error")?;
-        if let Some(warning) = warning {
-            writeln!(out, "\n{warning}")?;
+        if !warnings.is_empty() {
+            writeln!(out)?;
+        }
+        for warning in &warnings {
+            writeln!(out, "{warning}")?;
         }
     }
     if let Some(path) = &arguments.svg {

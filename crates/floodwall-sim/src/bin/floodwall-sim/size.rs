@@ -22,17 +22,31 @@ pub(crate) struct Arguments {
     /// Write the rules of the recommended choice to this file
     #[arg(long, value_name = "FILE")]
     rules: Option<PathBuf>,
+    /// Write a scenario to this file: the normal loads, the storm, and the normal loads again
+    #[arg(long, value_name = "FILE")]
+    scenario: Option<PathBuf>,
     /// Seed of the random numbers
     #[arg(long, default_value_t = 1)]
     seed: u64,
     /// Factor of the run time, from 0.0001 to 100: the standard errors fall with its fourth root
-    #[arg(long, default_value_t = 1.0)]
+    #[arg(long, default_value_t = 1.0, value_parser = effort)]
     effort: f64,
 }
 
+fn effort(text: &str) -> Result<f64, String> {
+    match text.parse() {
+        Ok(effort) if (0.0001..=100.0).contains(&effort) => Ok(effort),
+        _ => Err("it is not a number from 0.0001 to 100".to_owned()),
+    }
+}
+
 pub(crate) fn run(arguments: Arguments) -> Result<(), Box<dyn Error>> {
-    if let Some(rules) = &arguments.rules {
-        check_output(rules, std::slice::from_ref(&arguments.loads))?;
+    let outputs = [&arguments.rules, &arguments.scenario];
+    for output in outputs.into_iter().flatten() {
+        check_output(output, std::slice::from_ref(&arguments.loads))?;
+    }
+    if arguments.rules.is_some() && arguments.rules == arguments.scenario {
+        return Err("--rules and --scenario name the same file".into());
     }
     let loads = Loads::read(&arguments.loads)?;
     let loads = loads
@@ -50,6 +64,9 @@ pub(crate) fn run(arguments: Arguments) -> Result<(), Box<dyn Error>> {
     if let Some(path) = &arguments.rules {
         write(path, &proposals.recommended().rules)?;
     }
+    if let Some(path) = &arguments.scenario {
+        write(path, &loads.to_scenario())?;
+    }
     Ok(())
 }
 
@@ -60,10 +77,10 @@ fn text(proposals: &Proposals) -> String {
         text.write_fmt(args).expect("a String takes every text");
         text.push('\n');
     };
-    let source = if proposals.is_capacity_proposed {
-        " (proposed)"
-    } else {
-        ""
+    let source = match (proposals.is_capacity_proposed, recommended.keeps_promise) {
+        (true, true) => " (proposed: the smallest that was found with * and all targets met)",
+        (true, false) => " (proposed: the smallest that was found with all targets met)",
+        (false, _) => "",
     };
     line(format_args!("capacity {}{source}", proposals.capacity));
     line(format_args!(
@@ -118,10 +135,7 @@ fn text(proposals: &Proposals) -> String {
     }
     match (proposals.missed.as_slice(), proposals.sufficient_capacity) {
         ([], _) => {}
-        (_, Some(capacity)) => line(format_args!(
-            "A capacity of {capacity} ({} more permits) would reach all targets.",
-            capacity - proposals.capacity
-        )),
+        (_, Some(capacity)) => line(format_args!("{}", capacities(proposals, capacity))),
         (_, None) => line(format_args!(
             "No capacity was found that reaches all targets."
         )),
@@ -266,6 +280,28 @@ fn missed_text(missed: &Missed) -> String {
     )
 }
 
+/// Returns which capacities would reach all targets.
+fn capacities(proposals: &Proposals, sufficient: u32) -> String {
+    let more = |capacity: u32| match capacity - proposals.capacity {
+        1 => "1 more permit".to_owned(),
+        more => format!("{more} more permits"),
+    };
+    let all = format!(
+        "A capacity of {sufficient} ({}) would reach all targets",
+        more(sufficient)
+    );
+    match proposals.capacity_with_promise {
+        Some(capacity) if capacity > sufficient => format!(
+            "{all}, and one of {capacity} ({}) also with guarantees that alone keep those of the first priority.",
+            more(capacity)
+        ),
+        Some(_) => {
+            format!("{all}, also with guarantees that alone keep those of the first priority.")
+        }
+        None => format!("{all}."),
+    }
+}
+
 fn check_text(check: &Choice) -> String {
     let of_class = |class: &ClassChoice| format!("{} {}", class.name, losses(class));
     let classes: Vec<String> = check.classes.iter().map(of_class).collect();
@@ -307,36 +343,47 @@ fn contrast(proposals: &Proposals) -> Option<String> {
     struct Change {
         text: String,
         log: f64,
+        is_missed: bool,
     }
     let mut changes = Vec::new();
     for (before, after) in first.classes.iter().zip(&last.classes) {
-        for (load, before_loss, after_loss) in [
-            ("normal", before.normal, after.normal),
-            ("storm", before.storm, after.storm),
+        for (load, before_loss, after_loss, target) in [
+            ("normal", before.normal, after.normal, before.normal_target),
+            ("storm", before.storm, after.storm, before.storm_target),
         ] {
             let (Some(from), Some(to)) = (before_loss, after_loss) else {
                 continue;
             };
             let (from, to) = (from.value, to.value);
+            let is_missed = target.is_some_and(|target| from > target || to > target);
+            let target = match target.filter(|_| is_missed) {
+                Some(target) => format!(" (target {} %)", percent(target)),
+                None => String::new(),
+            };
             let (name, load) = (&before.name, load_text(load));
             changes.push(Change {
-                text: format!("{name} {load} from {} to {} %", percent(from), percent(to)),
+                text: format!(
+                    "{name} {load} from {} to {} %{target}",
+                    percent(from),
+                    percent(to)
+                ),
                 log: ((to + 0.0005) / (from + 0.0005)).ln(),
+                is_missed,
             });
         }
     }
-    changes.sort_by(|one, other| other.log.total_cmp(&one.log));
-    let texts = |changes: &mut dyn Iterator<Item = &Change>| -> Vec<String> {
-        changes.map(|change| change.text.clone()).collect()
+    // Those with a missed target first, however small, then the largest.
+    changes.sort_by(|one, other| {
+        let missed = other.is_missed.cmp(&one.is_missed);
+        missed.then(other.log.abs().total_cmp(&one.log.abs()))
+    });
+    let texts = |sign: f64, most: usize| -> Vec<String> {
+        let is_shown =
+            |change: &&Change| change.log * sign > if change.is_missed { 0.0 } else { 0.2 };
+        let shown = changes.iter().filter(is_shown).take(most);
+        shown.map(|change| change.text.clone()).collect()
     };
-    let rise = texts(&mut changes.iter().filter(|change| change.log > 0.2).take(2));
-    let fall = texts(
-        &mut changes
-            .iter()
-            .rev()
-            .filter(|change| change.log < -0.2)
-            .take(3),
-    );
+    let (rise, fall) = (texts(1.0, 2), texts(-1.0, 3));
     if rise.is_empty() || fall.is_empty() {
         return None;
     }

@@ -1,6 +1,6 @@
 //! All numbers of one run: a column per class.
 
-use floodwall_sim::{Answer, ClassAnswer, Exact, Latency, LevelAnswer};
+use floodwall_sim::{Answer, ClassAnswer, Exact, Latency, LevelAnswer, Part};
 use serde::Serialize;
 
 use crate::text;
@@ -72,6 +72,9 @@ impl Summary {
         add("wasted work, % of busy time", &|class| {
             text::percent(class.wasted_share)
         });
+        for part in &answer.parts {
+            rows.extend(part_rows(part));
+        }
         for number in 0..classes.len() {
             rows.extend(level_rows(classes, number));
         }
@@ -83,6 +86,25 @@ impl Summary {
             rows,
         }
     }
+}
+
+/// Returns the rows of a part of the measured time.
+fn part_rows(part: &Part) -> [Row; 3] {
+    let name = text::name(&part.name);
+    let row = |label: &str, cell: &dyn Fn(&ClassAnswer) -> String| Row {
+        label: format!("{name}: {label}"),
+        cells: part.classes.iter().map(cell).collect(),
+    };
+    [
+        row("offered requests", &|class| text::count(class.offered)),
+        row("good, % of offered", &|class| {
+            text::estimate(class.good_share)
+        }),
+        row("p99", &|class| match &class.latency {
+            Some(latency) => text::duration(latency.p99),
+            None => text::NONE.to_owned(),
+        }),
+    ]
 }
 
 fn exact(exact: &Exact) -> String {
@@ -108,9 +130,9 @@ fn failure_label(failure: &str) -> String {
         "failed" => "failed in the backend",
         "down" => "instance down",
         "timed_out" => "timed out",
-        reason => return format!("rejected, {}, %", reason.replace('_', " ")),
+        reason => return format!("rejected, {}, % of attempts", reason.replace('_', " ")),
     };
-    format!("{label}, %")
+    format!("{label}, % of attempts")
 }
 
 /// Returns a row for each level of a class, or for each group of levels.
@@ -140,7 +162,10 @@ mod tests {
 
     #[test]
     fn labels_of_failures_have_no_underscores() {
-        assert_eq!(failure_label("class_full"), "rejected, class full, %");
-        assert_eq!(failure_label("timed_out"), "timed out, %");
+        assert_eq!(
+            failure_label("class_full"),
+            "rejected, class full, % of attempts"
+        );
+        assert_eq!(failure_label("timed_out"), "timed out, % of attempts");
     }
 }

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use floodwall_sim::{Answer, Estimate, Stopped};
+use floodwall_sim::{Answer, Estimate, Scenario, Stopped};
 
 /// The text for a number that there is not.
 pub(crate) const NONE: &str = "–";
@@ -58,11 +58,20 @@ pub(crate) fn count(count: u64) -> String {
     text
 }
 
-/// Returns a name with its control characters escaped, so that it cannot control a terminal.
+/// Returns a name with its control characters escaped, so that it cannot control a terminal or change the order of the text
+/// around it.
 pub(crate) fn name(name: &str) -> String {
+    /// Marks of the direction of a text (Unicode Standard Annex 9).
+    const DIRECTIONS: [std::ops::RangeInclusive<char>; 4] = [
+        '\u{61c}'..='\u{61c}',
+        '\u{200e}'..='\u{200f}',
+        '\u{202a}'..='\u{202e}',
+        '\u{2066}'..='\u{2069}',
+    ];
+    let is_direction = |character| DIRECTIONS.iter().any(|range| range.contains(&character));
     let mut text = String::new();
     for character in name.chars() {
-        if character.is_control() {
+        if character.is_control() || is_direction(character) {
             write!(text, "{}", character.escape_default()).expect("a string grows");
         } else {
             text.push(character);
@@ -86,7 +95,7 @@ pub(crate) fn utilization(answer: &Answer) -> String {
 /// Returns the size of a run, in a sentence.
 pub(crate) fn size(answer: &Answer) -> String {
     format!(
-        "{} requests, {} events; {}",
+        "{} requests, also those that are not measured, {} events; {}",
         count(answer.requests),
         count(answer.events),
         plan(answer),
@@ -107,6 +116,11 @@ pub(crate) fn plan(answer: &Answer) -> String {
         "{replications} of {} s{warm_up}, seed {}",
         answer.seconds, answer.seed
     )
+}
+
+/// Returns the warnings about a scenario, with the names in them escaped.
+pub(crate) fn warnings(scenario: &Scenario) -> impl Iterator<Item = String> {
+    scenario.warnings().iter().map(|warning| name(warning))
 }
 
 /// Returns a warning if a run was stopped before its end.
@@ -157,5 +171,6 @@ mod tests {
     #[test]
     fn control_characters_of_names_are_escaped() {
         assert_eq!(name("a\u{1b}[31m\nb é"), "a\\u{1b}[31m\\nb é");
+        assert_eq!(name("a\u{202e}b\u{2066}"), "a\\u{202e}b\\u{2066}");
     }
 }
