@@ -55,6 +55,14 @@ fn check(answer: &Answer) {
     for class in &answer.classes {
         check_class(class);
     }
+    for part in &answer.parts {
+        for (of_part, whole) in part.classes.iter().zip(&answer.classes) {
+            check_class(of_part);
+            assert!(of_part.offered <= whole.offered, "{part:?}");
+            assert!(of_part.attempts <= whole.attempts, "{part:?}");
+            assert!(of_part.good <= whole.good, "{part:?}");
+        }
+    }
     let utilization = answer.utilization.mean.value;
     assert!(
         utilization >= 0.0 && answer.utilization.deviation >= 0.0,
