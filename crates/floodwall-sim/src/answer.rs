@@ -94,7 +94,7 @@ pub struct ClassAnswer {
     pub latency: Option<Latency>,
     /// Attempts that a thread worked on without a good answer.
     pub wasted: u64,
-    /// The part of the busy seconds of threads that led to no good answer.
+    /// The part of the busy seconds of threads that led to no good answer. NaN if there were none.
     pub wasted_share: f64,
     /// By level, if the class has more than one: the lowest first.
     pub levels: Vec<LevelAnswer>,
@@ -507,11 +507,7 @@ fn class_answer(
             }
         }),
         wasted: records.iter().map(|record| record.wasted).sum(),
-        wasted_share: if busy > 0.0 {
-            wasted_seconds / busy
-        } else {
-            0.0
-        },
+        wasted_share: wasted_seconds / busy,
         levels: if levels > 1 {
             (0..levels).map(level).collect()
         } else {
