@@ -116,7 +116,7 @@ pub struct LevelAnswer {
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct Estimate {
-    /// The number. NaN if there were no requests.
+    /// The number. NaN if there were no requests, or if the run was stopped before.
     pub value: f64,
     /// The standard error over batches, if nothing in the scenario changes over time, or over replications. `None` with
     /// fewer than two of them, and if all replications of a trace are equal.
