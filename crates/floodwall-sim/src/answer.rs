@@ -232,15 +232,34 @@ impl Scenario {
             .map(|rules| rules.for_classes(&self.class_names))
             .transpose()?;
         let threads = self.threads(wall.as_ref())?;
+        let records = self.records(wall.as_ref(), threads, progress);
+        let theory = wall.map(|wall| theory(self, &wall, threads));
+        Ok(answer(self, rules, &records, theory.as_ref()))
+    }
+
+    /// Runs the scenario against a wall as [`run`](Self::run) does, without exact theory, which can take longer than a short
+    /// run.
+    pub(crate) fn run_without_theory(&self, rules: &RuleSet) -> Result<Answer, Error> {
+        let wall = rules.for_classes(&self.class_names)?;
+        let threads = self.threads(Some(&wall))?;
+        let records = self.records(Some(&wall), threads, &|_| {});
+        Ok(answer(self, Some(rules), &records, None))
+    }
+
+    /// Runs all replications.
+    fn records(
+        &self,
+        wall: Option<&WallRules>,
+        threads: u32,
+        progress: &(dyn Fn(f64) + Sync),
+    ) -> Vec<Record> {
         let replications = f64::from(self.replications);
         let progress: &Progress<'_> = &|fraction| progress(fraction / replications);
         let run = |replication: u32| {
             let seed = self.seed.wrapping_add(u64::from(replication) << 32);
-            Simulation::new(self, wall.as_ref(), threads, seed, progress).run()
+            Simulation::new(self, wall, threads, seed, progress).run()
         };
-        let records: Vec<Record> = (0..self.replications).into_par_iter().map(run).collect();
-        let theory = wall.map(|wall| theory(self, &wall, threads));
-        Ok(answer(self, rules, &records, theory.as_ref()))
+        (0..self.replications).into_par_iter().map(run).collect()
     }
 
     /// Returns the number of threads: as in the scenario, or the capacity of the rules.

@@ -6,6 +6,7 @@
 mod number;
 mod rate;
 mod times;
+mod trace;
 
 use std::path::PathBuf;
 
@@ -18,9 +19,10 @@ pub(crate) use number::{
 };
 pub(crate) use rate::Rate;
 pub(crate) use times::Times;
+pub(crate) use trace::Trace;
 
 #[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, expecting = "a table")]
 pub(crate) struct Description {
     #[serde(default)]
     pub(crate) title: String,
@@ -69,7 +71,7 @@ fn hundred_million() -> AtLeast<1> {
 
 /// A class of requests: when they arrive, what they need, and what their clients do.
 #[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, expecting = "a table")]
 pub(crate) struct Class {
     /// Requests per second.
     pub(crate) rate: Option<Rate>,
@@ -97,25 +99,6 @@ pub(crate) struct Class {
     pub(crate) retries: Option<Retries>,
 }
 
-/// A CSV file of arrivals: its name, or with the time in it at which the run begins.
-#[derive(Debug, Deserialize)]
-#[serde(
-    untagged,
-    expecting = "the name of a CSV file, or { file = \"log.csv\", start = 1700000000 }"
-)]
-pub(crate) enum Trace {
-    File(PathBuf),
-    From(TraceFrom),
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct TraceFrom {
-    pub(crate) file: PathBuf,
-    /// Seconds.
-    pub(crate) start: Number<NotNegative>,
-}
-
 /// How arrivals at a rate follow each other.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -128,7 +111,7 @@ pub(crate) enum Spacing {
 }
 
 #[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, expecting = "a table such as { most = 3 }")]
 pub(crate) struct Retries {
     /// Most retries of one request.
     pub(crate) most: UpTo<{ u32::MAX }>,
@@ -162,7 +145,7 @@ fn one_minute() -> Number<Positive> {
 }
 
 #[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, expecting = "a table")]
 pub(crate) struct Server {
     /// Threads of the pool. The capacity of the rules if it is missing.
     pub(crate) threads: Option<Count<1_000_000>>,
@@ -201,7 +184,7 @@ pub(crate) enum Admission {
 
 /// The queue in front of the threads.
 #[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, expecting = "a table")]
 pub(crate) struct Queue {
     /// Most requests that wait.
     pub(crate) limit: Option<UpTo<{ u32::MAX }>>,
@@ -223,7 +206,10 @@ pub(crate) enum Order {
 
 /// Controlled delay (K. Nichols and V. Jacobson, RFC 8289).
 #[derive(Clone, Copy, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(
+    deny_unknown_fields,
+    expecting = "a table such as { target = 0.005, interval = 0.1 }"
+)]
 pub(crate) struct Codel {
     /// Acceptable standing delay of the queue, in seconds.
     pub(crate) target: Number<Positive>,
@@ -233,7 +219,7 @@ pub(crate) struct Codel {
 
 /// What handlers wait for.
 #[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, expecting = "a table")]
 pub(crate) struct Backend {
     /// Cores that all requests share: they slow down if more run than there are cores.
     pub(crate) cores: Option<Count<1_000_000>>,
@@ -246,7 +232,7 @@ pub(crate) struct Backend {
 
 /// A time in which the backend is slow or fails.
 #[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, expecting = "a table")]
 pub(crate) struct Phase {
     pub(crate) from: Number<NotNegative>,
     pub(crate) to: Number<Positive>,
@@ -266,7 +252,7 @@ fn factor_one() -> Number<Positive> {
 
 /// The instances of the server, and how requests are spread over them.
 #[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, expecting = "a table")]
 pub(crate) struct Balancer {
     /// Each instance has its own wall, threads and backend.
     #[serde(default)]
@@ -291,7 +277,7 @@ pub(crate) enum Policy {
 
 /// A time in which an instance is down. Requests that it works on are lost.
 #[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, expecting = "a table")]
 pub(crate) struct Outage {
     /// Number of the instance, from 0.
     pub(crate) instance: Spanned<UpTo<{ u32::MAX }>>,
@@ -305,7 +291,7 @@ pub(crate) struct Outage {
 
 /// A change during the run.
 #[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, expecting = "a table")]
 pub(crate) struct Change {
     pub(crate) at: Number<NotNegative>,
     pub(crate) rules: Option<RulesSource>,

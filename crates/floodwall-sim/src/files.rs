@@ -6,8 +6,6 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use serde::Deserialize;
-
 use crate::description::{self, NotNegative, Range};
 
 /// An arrival of a trace.
@@ -99,11 +97,8 @@ impl<'a> Files<'a> {
         class: usize,
         end: f64,
     ) -> Result<Arc<[Arrival]>, String> {
-        let (path, start) = match trace {
-            description::Trace::File(path) => (path, 0.0),
-            description::Trace::From(from) => (&from.file, from.start.get()),
-        };
-        let path = self.path(path);
+        let start = trace.start;
+        let path = self.path(&trace.file);
         if !self.traces.contains_key(&path) {
             let trace = self.read_trace(&path)?;
             self.traces.insert(path.clone(), trace);
@@ -132,14 +127,19 @@ impl<'a> Files<'a> {
                 ),
             ));
         }
+        // A class that sends rarely may have its last row some time before the end.
+        let of_class = rows.last().map_or(0.0, |row| row.time - start);
         let last = last - start;
-        if last < 0.99 * end {
-            let warning = in_file(
-                &path,
-                format_args!(
-                    "the last row is at {last} s of the run, of which the measured time ends at {end} s"
-                ),
-            );
+        let warning = if last < 0.99 * end {
+            Some(format!("the last row is at {last} s"))
+        } else if of_class < 0.9 * end {
+            Some(format!("the last row of class `{name}` is at {of_class} s"))
+        } else {
+            None
+        };
+        if let Some(last) = warning {
+            let warning = format!("{last} of the run, of which the measured time ends at {end} s");
+            let warning = in_file(&path, warning);
             if !self.warnings.contains(&warning) {
                 self.warnings.push(warning);
             }
@@ -153,55 +153,60 @@ impl<'a> Files<'a> {
     }
 
     fn read_trace(&self, path: &Path) -> Result<Trace, String> {
-        #[derive(Deserialize)]
-        struct Row {
-            time: f64,
-            holding: Option<f64>,
-            class: Option<String>,
-        }
         let file = File::open(path).map_err(|error| in_file(path, error))?;
         let mut reader = csv::ReaderBuilder::new()
             .trim(csv::Trim::All)
             .comment(Some(b'#'))
             .from_reader(file);
-        let columns = reader.headers().map_err(|error| in_file(path, error))?;
-        if !columns.iter().any(|column| column == "time") {
+        let names = reader.headers().map_err(|error| in_file(path, error))?;
+        let column = |name: &str| names.iter().position(|column| column == name);
+        let Some(time) = column("time") else {
             return Err(in_file(
                 path,
                 format_args!(
                     "the first line must name the columns: `time`, and `class` and `holding` if there are; it is `{}`",
-                    columns.iter().collect::<Vec<_>>().join(",")
+                    names.iter().collect::<Vec<_>>().join(",")
                 ),
             ));
-        }
+        };
+        let (class, holding) = (column("class"), column("holding"));
         let mut of_one = Vec::new();
         let mut of_classes = vec![Vec::new(); self.classes.len()];
         let mut last = 0.0;
-        for row in reader.deserialize() {
-            // The text of the error says the line and the field.
-            let Row {
-                time,
-                holding,
-                class,
-            } = row.map_err(|error| in_file(path, error))?;
-            let number = of_one.len() + of_classes.iter().map(Vec::len).sum::<usize>() + 1;
-            let error = |message: fmt::Arguments<'_>| Err(in_row(path, number, message));
-            if !is_time(time) {
-                return error(format_args!("time: {}", NotNegative::outside(time)));
-            }
+        for row in reader.records() {
+            // The text of the error says the line.
+            let row = row.map_err(|error| in_file(path, error))?;
+            let line = row.position().map_or(0, csv::Position::line);
+            let error = |message: fmt::Arguments<'_>| in_line(path, line, message);
+            let field = |column: Option<usize>| column.map_or("", |column| &row[column]);
+            let seconds = |name: &str, text: &str| match text.parse() {
+                Ok(seconds) if is_time(seconds) => Ok(seconds),
+                Ok(seconds) => {
+                    let outside = NotNegative::outside(seconds);
+                    Err(error(format_args!("{name}: {outside}")))
+                }
+                Err(_) => Err(error(format_args!(
+                    "{name}: `{text}` is no time in seconds"
+                ))),
+            };
+            let time: f64 = seconds("time", field(Some(time)))?;
             if time < last {
-                return error(format_args!("time: {time} follows {last}"));
+                return Err(error(format_args!("time: {time} follows {last}")));
             }
             last = time;
-            if let Some(holding) = holding.filter(|&holding| !is_time(holding)) {
-                return error(format_args!("holding: {}", NotNegative::outside(holding)));
-            }
+            let holding = match field(holding) {
+                "" => None,
+                text => Some(seconds("holding", text)?),
+            };
             let arrival = Arrival { time, holding };
-            match class {
-                None => of_one.push(arrival),
-                Some(class) => match self.classes.iter().position(|known| *known == class) {
+            match field(class) {
+                "" => of_one.push(arrival),
+                class => match self.classes.iter().position(|known| known == class) {
                     Some(index) => of_classes[index].push(arrival),
-                    None => return error(format_args!("class: `{class}` is not in the scenario")),
+                    None => {
+                        let message = format_args!("class: `{class}` is not in the scenario");
+                        return Err(error(message));
+                    }
                 },
             }
         }
@@ -231,8 +236,4 @@ fn in_file(path: &Path, message: impl fmt::Display) -> String {
 
 fn in_line(path: &Path, line: u64, message: impl fmt::Display) -> String {
     format!("{}: line {line}: {message}", path.display())
-}
-
-fn in_row(path: &Path, row: usize, message: impl fmt::Display) -> String {
-    format!("{}: row {row}: {message}", path.display())
 }

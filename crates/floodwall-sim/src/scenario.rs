@@ -307,8 +307,16 @@ fn check<'a>(
     }
     let mut parts = Vec::new();
     for (name, &Span { from, to }) in &described.parts {
-        let is_measured = warm_up <= from && from < to && to <= end;
-        if !is_measured {
+        if name.get_ref().is_empty() {
+            return at(name.span()).error("parts: a part has an empty name");
+        }
+        if from == to {
+            return at(name.span()).error(format_args!(
+                "parts.{}: it begins at {from} s and ends at {to} s",
+                name.get_ref()
+            ));
+        }
+        if from < warm_up || to > end {
             return at(name.span()).error(format_args!(
                 "parts.{}: from {from} to {to} s; a part lies within the measured time, from {warm_up} to {end} s",
                 name.get_ref()

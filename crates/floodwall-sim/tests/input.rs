@@ -74,6 +74,36 @@ fn wrong_fields_are_errors_with_line_field_and_numbers() {
         ),
         (
             "rate = 10",
+            "rate = [[0, 1, 5, 2]]",
+            &["line 3", "a list of 4; two numbers are needed"],
+        ),
+        (
+            "seconds = 10",
+            "seconds = 10\nparts = { a = [1, 2, 3] }",
+            &["line 2", "a list of 3; two numbers are needed"],
+        ),
+        (
+            "seconds = 10",
+            "seconds = 10\nparts = { \"\" = [1, 2] }",
+            &["line 2", "a part has an empty name"],
+        ),
+        (
+            "rate = 10",
+            "trace = { file = \"x.csv\", strat = 1 }",
+            &["line 3", "unknown field `strat`", "`start`"],
+        ),
+        (
+            "rate = 10",
+            "trace = { file = \"x.csv\", start = 1700000000000 }",
+            &["line 3", "1.7e12 is not a number from 0 to 1e12"],
+        ),
+        (
+            "holding = 0.1",
+            "holding = 0.1\nretries = 3",
+            &["line 5", "a table such as { most = 3 }"],
+        ),
+        (
+            "rate = 10",
             "rate = [[0, 1], [5, 2], [4, 3]]",
             &["line 3", "the point at 4 follows the one at 5"],
         ),
@@ -201,7 +231,7 @@ fn wrong_fields_are_errors_with_line_field_and_numbers() {
         (
             "seconds = 10",
             "seconds = 10\n[parts]\na = [1, 2]\nstorm = [3, 3]",
-            &["line 4", "parts.storm: from 3 to 3 s"],
+            &["line 4", "parts.storm: it begins at 3 s and ends at 3 s"],
         ),
         (
             "seconds = 10",
@@ -471,33 +501,42 @@ fn trace_arrives_as_it_was() {
 
 #[test]
 fn trace_of_a_clock_has_a_start_and_warns_if_it_is_too_short() {
-    let rows = |last: &str| {
-        format!(
-            "time,class,holding\n1700000000,message,1\n1700000002,message,1\n1700000003,login,1\n{last},login,1\n"
-        )
-    };
     let from = TRACED.replace(
         "trace = \"trace.csv\"",
         "trace = { file = \"trace.csv\", start = 1700000001.5 }",
     );
-    let read = |last| read_beside("trace-start", &from, "trace.csv", &rows(last)).unwrap();
-    let scenario = read("1700000011.45");
+    let read = |message: &str, login: &str| {
+        let trace = format!(
+            "time,class,holding\n1700000000,message,1\n1700000003,login,1\n{message},message,1\n{login},login,1\n"
+        );
+        read_beside("trace-start", &from, "trace.csv", &trace).unwrap()
+    };
+    let scenario = read("1700000011.2", "1700000011.45");
     assert!(scenario.warnings().is_empty(), "{:?}", scenario.warnings());
     let answer = scenario.run(scenario.rules().unwrap()).unwrap();
     // The first row is before the run.
     let offered = (answer["message"].offered, answer["login"].offered);
     assert_eq!(offered, (1, 2));
-    let short = read("1700000009");
-    let [warning] = short.warnings() else {
-        panic!("both classes name the same file");
-    };
-    assert_mentions(
-        warning,
-        &[
-            "trace.csv",
-            "the last row is at 7.5 s of the run, of which the measured time ends at 10 s",
-        ],
-    );
+
+    for (message, login, expected) in [
+        (
+            "1700000008",
+            "1700000009",
+            "the last row is at 7.5 s of the run",
+        ),
+        (
+            "1700000008",
+            "1700000011.45",
+            "the last row of class `message` is at 6.5 s of the run",
+        ),
+    ] {
+        let scenario = read(message, login);
+        let [warning] = scenario.warnings() else {
+            panic!("{:?}", scenario.warnings());
+        };
+        let end = "of which the measured time ends at 10 s";
+        assert_mentions(warning, &["trace.csv", expected, end]);
+    }
 }
 
 /// Equal numbers say nothing about the error of their mean.
@@ -539,20 +578,23 @@ fn wrong_traces_are_errors_with_file_and_row() {
     for (trace, expected) in [
         (
             "time,class,holding\n1,message,1\n0.5,login,1\n",
-            &["trace.csv", "row 2", "time: 0.5 follows 1"][..],
+            &["trace.csv", "line 3: time: 0.5 follows 1"][..],
         ),
-        ("time,class,holding\n-1,message,1\n", &["row 1", "time: -1"]),
+        (
+            "time,class,holding\n-1,message,1\n",
+            &["line 2: time: -1 is not"],
+        ),
         (
             "time,class,holding\n1,message,-1\n",
-            &["row 1", "holding: -1"],
+            &["line 2: holding: -1 is not"],
         ),
         (
             "time,class,holding\n1,mesage,1\n",
-            &["row 1", "class: `mesage` is not in the scenario"],
+            &["line 2: class: `mesage` is not in the scenario"],
         ),
         (
             "time,class,holding\nsoon,message,1\n",
-            &["line: 2", "field 0", "invalid float"],
+            &["line 2: time: `soon` is no time in seconds"],
         ),
         (
             "class,holding\nmessage,1\n",

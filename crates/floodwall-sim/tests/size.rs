@@ -194,7 +194,7 @@ fn scenario_of_the_loads_shows_what_was_proposed() {
         storm = { rate = 10, holding = 0.8 }
         loss = 0.1
         [class.D]
-        normal = 4
+        normal = 2
         storm = { rate = 90, holding = 0.5 }
         permits = 2
         priority = 2
@@ -207,7 +207,15 @@ fn scenario_of_the_loads_shows_what_was_proposed() {
     let loads = loads.with_effort(0.001);
     let proposals = size(&loads, &|_| {}).unwrap();
     let recommended = proposals.recommended();
-    let scenario = Scenario::from_toml(&loads.to_scenario()).unwrap();
+    let text = loads.to_scenario(20);
+    // Erlangs have the holding time of the other load of the class.
+    let login = text.split("[class.D]").nth(1).unwrap();
+    assert!(
+        login.contains(", 4.0], ") && login.contains("exponential = 0.5"),
+        "{text}"
+    );
+    let scenario = Scenario::from_toml(&text).unwrap();
+    scenario.run_without_wall().unwrap();
     let answer = scenario
         .run(&recommended.rule_set("proposed").unwrap())
         .unwrap();

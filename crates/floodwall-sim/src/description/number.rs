@@ -119,6 +119,23 @@ impl<'de, const MOST: u32> Deserialize<'de> for Count<MOST> {
     }
 }
 
+/// Two numbers of at least 0, in a list. serde's own pairs ignore a third one.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Pair(pub(crate) f64, pub(crate) f64);
+
+impl<'de> Deserialize<'de> for Pair {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let numbers = Vec::<Number<NotNegative>>::deserialize(deserializer)?;
+        match numbers.as_slice() {
+            &[first, second] => Ok(Pair(first.get(), second.get())),
+            numbers => Err(D::Error::custom(format_args!(
+                "a list of {}; two numbers are needed",
+                numbers.len()
+            ))),
+        }
+    }
+}
+
 /// Two times in seconds, the first of which is not later.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Span {
@@ -128,8 +145,7 @@ pub(crate) struct Span {
 
 impl<'de> Deserialize<'de> for Span {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let (from, to) = <(Number<NotNegative>, Number<NotNegative>)>::deserialize(deserializer)?;
-        let (from, to) = (from.get(), to.get());
+        let Pair(from, to) = Pair::deserialize(deserializer)?;
         if from > to {
             return Err(D::Error::custom(format_args!("{from} is more than {to}")));
         }

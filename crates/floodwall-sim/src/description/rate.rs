@@ -5,7 +5,7 @@ use std::fmt;
 use serde::Deserialize;
 use serde::de::{Deserializer, Error, SeqAccess, Visitor};
 
-use super::number::{NotNegative, Number, Range};
+use super::number::{NotNegative, Pair, Range};
 
 /// A rate per second over time: constant, or linear between points.
 #[derive(Clone, Debug, PartialEq)]
@@ -88,10 +88,7 @@ impl<'de> Deserialize<'de> for Rate {
 
             fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Rate, A::Error> {
                 let mut points = Vec::new();
-                while let Some((time, rate)) =
-                    seq.next_element::<(Number<NotNegative>, Number<NotNegative>)>()?
-                {
-                    let (time, rate) = (time.get(), rate.get());
+                while let Some(Pair(time, rate)) = seq.next_element()? {
                     // Two points at one time are a step.
                     if let Some(&(before, _)) = points.last()
                         && time < before

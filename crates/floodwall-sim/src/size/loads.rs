@@ -20,6 +20,8 @@ const MOST_REQUESTS: f64 = 20_000.0;
 const MOST_RETRIES: u32 = 10;
 /// Seconds. Times are simulated in nanoseconds.
 const HOLDING_TIMES: RangeInclusive<f64> = 0.000_001..=1_000_000.0;
+/// Of a class whose loads are in erlangs, in seconds.
+const USUAL_HOLDING: f64 = 1.0;
 /// The lowest target that the runs of the search can measure.
 const LEAST_TARGET: f64 = 0.0001;
 
@@ -221,12 +223,17 @@ impl Loads {
                 .map(|class| load(class).rate * f64::from(1 + class.retries) * longest)
                 .sum();
             if requests.is_nan() || requests > MOST_REQUESTS {
+                let is_mixed = all(load).any(|load| load.rate > 0.0 && load.holding < longest);
+                let advice = if is_mixed {
+                    ". Give loads in erlangs if their holding times differ much"
+                } else {
+                    ""
+                };
                 return Err((
                     Field::None,
                     format!(
                         "class: {name}: {requests:.0} requests within the longest holding time of {longest} s, with \
-                         retries; the search simulates at most {MOST_REQUESTS}. Give loads in erlangs if their holding \
-                         times differ much"
+                         retries; the search simulates at most {MOST_REQUESTS}{advice}"
                     ),
                 ));
             }
@@ -302,12 +309,17 @@ fn priority(class: &Spanned<DescribedClass>) -> (u32, bool) {
 }
 
 fn new_class(name: &str, class: &DescribedClass, rank: usize) -> Class {
+    let (normal, storm) = (class.normal, class.storm.unwrap_or(class.normal));
+    let holding = normal
+        .holding()
+        .or(storm.holding())
+        .unwrap_or(USUAL_HOLDING);
     let loss = class.loss.unwrap_or_default();
     let target = |target: Option<Target>| target.map(|Target(target)| target);
     Class {
         name: name.to_owned(),
-        normal: class.normal,
-        storm: class.storm.unwrap_or(class.normal),
+        normal: normal.with(holding),
+        storm: storm.with(holding),
         normal_target: target(loss.normal),
         storm_target: target(loss.storm),
         rank,
@@ -326,9 +338,9 @@ struct Described {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct DescribedClass {
-    normal: Load,
+    normal: DescribedLoad,
     /// As the normal one if it is missing.
-    storm: Option<Load>,
+    storm: Option<DescribedLoad>,
     /// Most requests that may be lost.
     loss: Option<Losses>,
     #[serde(default)]
@@ -339,7 +351,34 @@ struct DescribedClass {
     retries: UpTo<MOST_RETRIES>,
 }
 
-impl<'de> Deserialize<'de> for Load {
+/// A load as it is written.
+#[derive(Clone, Copy)]
+enum DescribedLoad {
+    Erlangs(f64),
+    Rate(Load),
+}
+
+impl DescribedLoad {
+    /// Returns the load. In erlangs, its requests have this holding time.
+    fn with(self, holding: f64) -> Load {
+        match self {
+            DescribedLoad::Erlangs(erlangs) => Load {
+                rate: erlangs / holding,
+                holding,
+            },
+            DescribedLoad::Rate(load) => load,
+        }
+    }
+
+    fn holding(self) -> Option<f64> {
+        match self {
+            DescribedLoad::Erlangs(_) => None,
+            DescribedLoad::Rate(load) => Some(load.holding),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for DescribedLoad {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         #[derive(Deserialize)]
         #[serde(deny_unknown_fields)]
@@ -350,28 +389,25 @@ impl<'de> Deserialize<'de> for Load {
         struct LoadVisitor;
 
         impl<'de> Visitor<'de> for LoadVisitor {
-            type Value = Load;
+            type Value = DescribedLoad;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str("a load in erlangs, or a rate and a holding time such as { rate = 75, holding = 0.4 }")
             }
 
-            fn visit_i64<E: serde::de::Error>(self, erlangs: i64) -> Result<Load, E> {
+            fn visit_i64<E: serde::de::Error>(self, erlangs: i64) -> Result<DescribedLoad, E> {
                 self.visit_f64(erlangs as f64)
             }
 
-            fn visit_f64<E: serde::de::Error>(self, erlangs: f64) -> Result<Load, E> {
+            fn visit_f64<E: serde::de::Error>(self, erlangs: f64) -> Result<DescribedLoad, E> {
                 if NotNegative::contains(erlangs) {
-                    Ok(Load {
-                        rate: erlangs,
-                        holding: 1.0,
-                    })
+                    Ok(DescribedLoad::Erlangs(erlangs))
                 } else {
                     Err(E::custom(NotNegative::outside(erlangs)))
                 }
             }
 
-            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Load, A::Error> {
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<DescribedLoad, A::Error> {
                 let Rate { rate, holding } = Rate::deserialize(MapAccessDeserializer::new(map))?;
                 let (rate, holding) = (rate.get(), holding.get());
                 if !HOLDING_TIMES.contains(&holding) {
@@ -381,7 +417,7 @@ impl<'de> Deserialize<'de> for Load {
                         HOLDING_TIMES.end()
                     )));
                 }
-                Ok(Load { rate, holding })
+                Ok(DescribedLoad::Rate(Load { rate, holding }))
             }
         }
 

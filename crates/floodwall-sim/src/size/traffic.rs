@@ -30,7 +30,8 @@ pub(super) fn class_table(class: &Class, key: &str, rate: &str, holding: f64) ->
 
 impl Loads {
     /// Returns a scenario in TOML, to [run](crate::Scenario::run) rules with it: the normal loads, the storm, and the
-    /// normal loads again. The three are its parts `normal`, `storm` and `recovery`. Holding times are exponential.
+    /// normal loads again. The three are its parts `normal`, `storm` and `recovery`. Holding times are exponential. `threads`
+    /// is the number of threads, for a run without a wall.
     ///
     /// # Examples
     /// ```
@@ -41,13 +42,13 @@ impl Loads {
     ///              [class.login]\nnormal = 2\nstorm = 90\npriority = 2";
     /// let loads = Loads::from_toml(loads)?.with_effort(0.001);
     /// let rules = size(&loads, &|_| {})?.recommended().rule_set("proposed")?;
-    /// let answer = Scenario::from_toml(&loads.to_scenario())?.run(&rules)?;
+    /// let answer = Scenario::from_toml(&loads.to_scenario(20))?.run(&rules)?;
     /// assert!(answer.part("storm")["message"].good_share.value > 0.98);
     /// assert!(answer.part("storm")["login"].good_share.value < 0.5);
     /// # Ok::<(), floodwall_sim::Error>(())
     /// ```
     #[must_use]
-    pub fn to_scenario(&self) -> String {
+    pub fn to_scenario(&self, threads: u32) -> String {
         let loads = || {
             let classes = self.classes.iter();
             classes.flat_map(|class| [class.normal, class.storm])
@@ -80,6 +81,7 @@ impl Loads {
                 class_table(class, &key(&class.name), &rate, holding)
             );
         }
+        write!(text, "\n[server]\nthreads = {threads}\n").expect("a String takes every text");
         for class in &self.classes {
             let holding = usual(class.normal, class.storm);
             if class.storm.rate > 0.0 && class.storm.holding != holding {

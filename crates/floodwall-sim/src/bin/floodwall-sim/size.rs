@@ -65,7 +65,7 @@ pub(crate) fn run(arguments: Arguments) -> Result<(), Box<dyn Error>> {
         write(path, &proposals.recommended().rules)?;
     }
     if let Some(path) = &arguments.scenario {
-        write(path, &loads.to_scenario())?;
+        write(path, &loads.to_scenario(proposals.capacity))?;
     }
     Ok(())
 }
@@ -83,6 +83,11 @@ fn text(proposals: &Proposals) -> String {
         (false, _) => "",
     };
     line(format_args!("capacity {}{source}", proposals.capacity));
+    if proposals.is_capacity_proposed {
+        line(format_args!(
+            "A class without a target may lose 5 % under normal load."
+        ));
+    }
     line(format_args!(
         "Losses in %, under normal load / in the storm. > is recommended, ! misses a target."
     ));
