@@ -358,6 +358,32 @@ fn comparison_marks_the_best_value_of_each_class() {
     assert!(table.contains("* best value of the class"), "{table}");
 }
 
+/// Without a wall, the few requests that are answered come before the queue is long.
+#[test]
+fn rules_that_answer_few_requests_have_no_best_latency() {
+    let folder = Folder::new("few_answers");
+    let patient = STORM.replace("rate = 200", "rate = 1000").replace(
+        "patience = 1",
+        "patience = 0.5\nretries = { most = 5, first = 0.5 }",
+    );
+    folder.write("retries.toml", &patient);
+    let table = folder.stdout(&["compare", "retries.toml", "caps.toml", "--no-wall"]);
+    let rows: Vec<&str> = table
+        .lines()
+        .skip_while(|line| line.trim() != "message")
+        .collect();
+    let (wall, no_wall) = (row(rows[1], "caps.toml"), row(rows[2], "no wall"));
+    let millis = |cell: &str| -> f64 {
+        let (number, unit) = cell.trim_end_matches(" *").split_once(' ').unwrap();
+        number.parse::<f64>().unwrap() * if unit == "s" { 1000.0 } else { 1.0 }
+    };
+    assert!(millis(no_wall[2]) < millis(wall[2]), "{table}");
+    assert!(
+        wall[2].ends_with(" *") && !no_wall[2].ends_with(" *"),
+        "{table}"
+    );
+}
+
 #[test]
 fn a_stopped_run_is_a_warning() {
     let folder = Folder::new("stopped");
@@ -486,6 +512,8 @@ fn wrong_usage_has_status_2() {
         &["run", "storm.toml", "caps.toml", "--no-wall"],
         &["run", "storm.toml", "caps.toml", "--replications", "0"],
         &["run", "storm.toml", "caps.toml", "--seed", "x"],
+        &["size", "loads.toml", "--effort", "0"],
+        &["size", "loads.toml", "--effort", "nan"],
     ] {
         let output = folder.run(arguments);
         assert_eq!(output.status.code(), Some(2), "{output:?}");
