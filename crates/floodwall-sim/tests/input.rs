@@ -517,6 +517,8 @@ fn trace_of_a_clock_has_a_start_and_warns_if_it_is_too_short() {
     // The first row is before the run.
     let offered = (answer["message"].offered, answer["login"].offered);
     assert_eq!(offered, (1, 2));
+    // From 1.5 s for a second, from 9.7 s and from 9.95 s: permit seconds, of 20.
+    assert!((answer.utilization.mean.value - 1.35 / 20.0).abs() < 1e-6);
 
     for (message, login, expected) in [
         (
