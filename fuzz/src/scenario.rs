@@ -70,7 +70,7 @@ fn check(answer: &Answer) {
         .as_ref()
         .is_none_or(|stopped| stopped.at > answer.warm_up);
     assert_eq!(is_measured, utilization >= 0.0, "{:?}", answer.utilization);
-    assert!(answer.utilization.deviation >= 0.0);
+    assert_eq!(is_measured, answer.utilization.deviation >= 0.0);
     if answer.rules.is_none() && is_measured {
         assert!(utilization <= 1.0 + 1e-9, "{utilization}");
     }

@@ -41,7 +41,8 @@ pub struct Answer {
     pub parts: Vec<Part>,
     /// Requests of all classes and replications, with those that are not measured.
     pub requests: u64,
-    /// Events of all replications. A request is one, also among others that arrive with it.
+    /// Events of all replications, which `max_events` limits: requests, and steps such as an arrival, a retry, an end or a
+    /// change.
     pub events: u64,
     /// Set if a limit has stopped a run. Later requests, and those that had not ended, are missing in the results.
     pub stopped: Option<Stopped>,
@@ -53,7 +54,7 @@ pub struct Answer {
 pub struct Part {
     /// The name of the part.
     pub name: String,
-    /// Its begin, in seconds since the beginning of the run.
+    /// Its beginning, in seconds since that of the run.
     pub from: f64,
     /// Its end.
     pub to: f64,

@@ -146,7 +146,11 @@ impl Window {
             self.utilization / seconds,
             self.utilization_squared / seconds,
         );
-        (mean, (square - mean * mean).max(0.0).sqrt())
+        // Not `max`, which would make 0 of a NaN: a run that was stopped before has no deviation.
+        (
+            mean,
+            (square - mean * mean).clamp(0.0, f64::INFINITY).sqrt(),
+        )
     }
 }
 

@@ -72,7 +72,8 @@ def simulate(sent, rules):
     rows = sorted((time - begin, kind) for kind, times in sent.items() for time in times)
     trace = ["time,class", *(f"{time:.4f},{kind}" for time, kind in rows)]
     (folder / "trace.csv").write_text("\n".join(trace) + "\n")
-    scenario = [f"seconds = {rows[-1][0] + 1}", "replications = 1"]
+    # The last request arrives before the end.
+    scenario = [f"seconds = {rows[-1][0] + 0.001}", "replications = 1"]
     for kind in rules["classes"]:
         scenario += [
             f'[class."{kind}"]',

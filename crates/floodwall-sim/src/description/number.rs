@@ -67,55 +67,37 @@ impl<'de, const LEAST: u64> Deserialize<'de> for AtLeast<LEAST> {
     }
 }
 
-/// A whole number from 0, which is the default, to `MOST`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct UpTo<const MOST: u32>(u32);
+/// A whole number from `LEAST`, which is the default, to `MOST`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Between<const LEAST: u32, const MOST: u32>(u32);
 
-impl<const MOST: u32> UpTo<MOST> {
+pub(crate) type UpTo<const MOST: u32> = Between<0, MOST>;
+pub(crate) type Count<const MOST: u32> = Between<1, MOST>;
+
+impl<const LEAST: u32, const MOST: u32> Between<LEAST, MOST> {
+    pub(crate) const fn of(number: u32) -> Self {
+        Between(number)
+    }
+
     pub(crate) fn get(self) -> u32 {
         self.0
     }
 }
 
-impl<'de, const MOST: u32> Deserialize<'de> for UpTo<MOST> {
+impl<const LEAST: u32, const MOST: u32> Default for Between<LEAST, MOST> {
+    fn default() -> Self {
+        Between(LEAST)
+    }
+}
+
+impl<'de, const LEAST: u32, const MOST: u32> Deserialize<'de> for Between<LEAST, MOST> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let range = WholeNumber {
-            least: 0,
+            least: LEAST.into(),
             most: MOST.into(),
         };
         let number = deserializer.deserialize_any(range)?;
-        Ok(UpTo(number as u32))
-    }
-}
-
-/// A count from 1, which is the default, to `MOST`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Count<const MOST: u32>(u32);
-
-impl<const MOST: u32> Count<MOST> {
-    pub(crate) const fn of(count: u32) -> Self {
-        Count(count)
-    }
-
-    pub(crate) fn get(self) -> u32 {
-        self.0
-    }
-}
-
-impl<const MOST: u32> Default for Count<MOST> {
-    fn default() -> Self {
-        Count(1)
-    }
-}
-
-impl<'de, const MOST: u32> Deserialize<'de> for Count<MOST> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let range = WholeNumber {
-            least: 1,
-            most: MOST.into(),
-        };
-        let count = deserializer.deserialize_any(range)?;
-        Ok(Count(count as u32))
+        Ok(Between(number as u32))
     }
 }
 
