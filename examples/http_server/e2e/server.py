@@ -15,7 +15,10 @@ import time
 
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parent.parent.parent
-PROGRAM = ROOT / "target/release/examples/http_server"
+# The profile of cargo with which the programs are built. CI takes that of its tests, and builds nothing twice.
+PROFILE = os.environ.get("FLOODWALL_PROFILE", "release")
+BUILT = ROOT / "target" / {"dev": "debug"}.get(PROFILE, PROFILE)
+PROGRAM = BUILT / "examples/http_server"
 
 # 64 threads that wait 0.4 s for the backend serve at most 160 requests per second.
 BACKEND_MS = 400
@@ -181,9 +184,10 @@ def wait_for_storm(server):
     wait_until(is_full)
 
 
-def build():
-    """Builds the server."""
-    command = ["cargo", "build", "--release", "--package=floodwall-examples", "--example=http_server"]
+def build(*target):
+    """Builds a program: the server, unless the arguments of cargo name another one."""
+    # Without a package, so that the dependencies have the features with which `cargo test` builds them.
+    command = ["cargo", "build", f"--profile={PROFILE}", *(target or ["--example=http_server"])]
     subprocess.run(command, cwd=ROOT, check=True)
 
 

@@ -13,7 +13,7 @@ import subprocess
 import sys
 import unittest
 
-from server import BACKEND_MS, CAPACITY, MESSAGE_RATE, ROOT, TIMEOUT_MS, Server, Stream, build, install
+from server import BACKEND_MS, BUILT, CAPACITY, MESSAGE_RATE, ROOT, TIMEOUT_MS, Server, Stream, build, install
 
 PATHS = {"message": "/message", "login": "/login", "background login": "/login/background"}
 # Requests per second by class.
@@ -83,7 +83,7 @@ def simulate(sent, rules):
         ]
     (folder / "scenario.toml").write_text("\n".join(scenario) + "\n")
     (folder / "rules.json").write_text(json.dumps(rules))
-    command = [ROOT / "target/release/floodwall-sim", "run", "scenario.toml", "rules.json", "--json"]
+    command = [BUILT / "floodwall-sim", "run", "scenario.toml", "rules.json", "--json"]
     printed = subprocess.run(command, cwd=folder, check=True, stdout=subprocess.PIPE, text=True).stdout
     return {result["name"]: result for result in json.loads(printed)["classes"]}
 
@@ -94,6 +94,6 @@ if __name__ == "__main__":
     arguments, rest = parser.parse_known_args()
     SECONDS = arguments.seconds
     build()
-    subprocess.run(["cargo", "build", "--release", "--package=floodwall-sim"], cwd=ROOT, check=True)
+    build("--bin=floodwall-sim")
     install()
     unittest.main(argv=[sys.argv[0], *rest])
