@@ -35,6 +35,8 @@ const PEERS: &[&str] = &[
     "asyncband",
     "throttle-net",
     "parking_lot",
+    "tower",
+    "tower-resilience-bulkhead",
 ];
 
 pub(crate) fn page(results: &Results, questions: &[&Question]) -> Result<String, Box<dyn Error>> {

@@ -86,6 +86,19 @@ precision.",
         chart: None,
     },
     Question {
+        group: "layer",
+        title: "What does a call through the layer cost?",
+        prose: "\
+A call polls a service until it is ready, calls it, and polls the future to its end. The inner service and
+its future are ready at once: `no layer` is such a call without a layer. `floodwall-tower` is the layer of
+that crate. `LoadShed + ConcurrencyLimit` are layers of tower. `tower-resilience` is the bulkhead of
+tower-resilience-bulkhead, built to reject when full. On two threads, each calls its own clone of the
+service, and both share one limit. In the column *rejected*, all permits are in use. There,
+`tower-resilience` waits for a timer of zero length, which tokio rounds up to the next millisecond.",
+        tables: |group| vec![costs("call", group)],
+        chart: None,
+    },
+    Question {
         group: "thread_pool",
         title: "What does it cost to send a permit with a job?",
         prose: "\

@@ -11,7 +11,7 @@ use floodwall::{AdmitOptions, Class};
 ///
 /// # Examples
 /// ```
-/// use floodwall::{AdmitOptions, Draw, Floodwall, Share, classes};
+/// use floodwall::{AdmitOptions, Draw, Floodwall, Rejection, Share, classes};
 /// use floodwall_tower::FloodwallLayer;
 ///
 /// classes! { enum Kind { Read, Export } }
@@ -31,7 +31,7 @@ use floodwall::{AdmitOptions, Class};
 ///         .draw(Draw::keyed(request.user, hour));
 ///     (!request.internal).then_some((class, options))
 /// };
-/// let layer = FloodwallLayer::new(&WALL, classify, |rejection| rejection.to_string());
+/// let layer = FloodwallLayer::new(&WALL, classify, Err::<String, Rejection>);
 /// # drop(layer);
 /// ```
 pub trait Classified<C> {

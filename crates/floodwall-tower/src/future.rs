@@ -12,17 +12,17 @@ use crate::hold::Hold;
 
 pin_project! {
     /// The future of [`FloodwallService`](crate::FloodwallService): that of the inner service with the permit, or the
-    /// response to a rejected request.
-    pub struct ResponseFuture<F, T, P, H> {
+    /// result of a rejected request.
+    pub struct ResponseFuture<F: Future, P, H> {
         #[pin]
-        state: State<F, T, P>,
+        state: State<F, P>,
         hold: PhantomData<fn() -> H>,
     }
 }
 
 pin_project! {
     #[project = StateProjection]
-    enum State<F, T, P> {
+    enum State<F: Future, P> {
         // In this order: the work is dropped before the permit. An exempt request has none.
         Admitted {
             #[pin]
@@ -30,11 +30,11 @@ pin_project! {
             permit: Option<P>,
         },
         // `None` once it has been returned.
-        Rejected { response: Option<T> },
+        Rejected { result: Option<F::Output> },
     }
 }
 
-impl<F, T, P, H> ResponseFuture<F, T, P, H> {
+impl<F: Future, P, H> ResponseFuture<F, P, H> {
     #[inline]
     pub(crate) fn admitted(work: F, permit: Option<P>) -> Self {
         ResponseFuture {
@@ -44,17 +44,17 @@ impl<F, T, P, H> ResponseFuture<F, T, P, H> {
     }
 
     #[inline]
-    pub(crate) fn rejected(response: T) -> Self {
+    pub(crate) fn rejected(result: F::Output) -> Self {
         ResponseFuture {
             state: State::Rejected {
-                response: Some(response),
+                result: Some(result),
             },
             hold: PhantomData,
         }
     }
 }
 
-impl<F, T, E, P, H> Future for ResponseFuture<F, T, P, H>
+impl<F, T, E, P, H> Future for ResponseFuture<F, P, H>
 where
     F: Future<Output = Result<T, E>>,
     H: Hold<T, P>,
@@ -65,21 +65,21 @@ where
     /// If the future of a rejected request is polled after it was ready.
     #[inline]
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        Poll::Ready(match self.project().state.project() {
+        let (result, permit) = match self.project().state.project() {
             StateProjection::Admitted { work, permit } => {
                 let result = ready!(work.poll(context));
-                let permit = permit.take();
-                result.map(|response| H::hold(response, permit))
+                (result, permit.take())
             }
-            StateProjection::Rejected { response } => {
-                let response = response.take().expect("polled after it was ready");
-                Ok(H::hold(response, None))
+            StateProjection::Rejected { result } => {
+                let result = result.take().expect("polled after it was ready");
+                (result, None)
             }
-        })
+        };
+        Poll::Ready(result.map(|response| H::hold(response, permit)))
     }
 }
 
-impl<F, T, P, H> fmt::Debug for ResponseFuture<F, T, P, H> {
+impl<F: Future, P, H> fmt::Debug for ResponseFuture<F, P, H> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ResponseFuture").finish_non_exhaustive()
     }

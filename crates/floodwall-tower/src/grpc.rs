@@ -23,33 +23,25 @@ const PUSHBACK: &str = "grpc-retry-pushback-ms";
 ///
 /// # Examples
 /// ```
+/// use std::convert::Infallible;
+///
 /// use floodwall::{Floodwall, Share, classes};
-/// use floodwall_tower::{FloodwallLayer, grpc};
-/// use tonic::transport::Server;
+/// use floodwall_tower::grpc::reject;
+/// use tonic::{Code, Status};
 ///
-/// classes! { enum Kind { Chat, Other } }
-///
-/// static WALL: Floodwall<Kind> = Floodwall::new(100, &[
-///     Kind::Chat.rule(Share::at_least(50)),
-///     Kind::Other.rule(Share::at_most(50)),
-/// ]);
-///
-/// let classify = |request: &http::Request<_>| match request.uri().path() {
-///     "/chat.Chat/Send" => Kind::Chat,
-///     _ => Kind::Other,
-/// };
-/// let server = Server::builder().layer(
-///     FloodwallLayer::new(&WALL, classify, grpc::reject(5..=30)).hold_until_body_sent(),
-/// );
-/// # let _ = |mut server: Server<_>| server.add_service(tonic::service::Routes::default());
-/// # drop(server);
+/// # classes! { enum Kind { Login } }
+/// # static WALL: Floodwall<Kind> = Floodwall::new(10, &[Kind::Login.rule(Share::at_most(0))]);
+/// let reject = reject::<String, Infallible>(5..=30);
+/// let Ok(response) = reject(WALL.admit(Kind::Login).unwrap_err());
+/// let status = Status::from_header_map(response.headers()).unwrap();
+/// assert_eq!((status.code(), status.message()), (Code::ResourceExhausted, "class_full"));
 /// ```
 #[track_caller]
-pub fn reject<B: Default>(
+pub fn reject<B: Default, E>(
     retry_after_s: RangeInclusive<u32>,
-) -> impl Fn(Rejection) -> Response<B> + Copy + Send + Sync + 'static {
+) -> impl Fn(Rejection) -> Result<Response<B>, E> + Copy + Send + Sync + 'static {
     let retry_after = RetryAfter::new(retry_after_s);
-    move |rejection| status(&rejection, retry_after.duration()).into_http()
+    move |rejection| Ok(status(&rejection, retry_after.duration()).into_http())
 }
 
 /// Returns the gRPC status of a rejection.

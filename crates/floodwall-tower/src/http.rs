@@ -25,13 +25,15 @@ use crate::retry_after::RetryAfter;
 ///
 /// # Examples
 /// ```
+/// use std::convert::Infallible;
+///
 /// use floodwall::{Floodwall, Share, classes};
 /// use floodwall_tower::http::reject;
 ///
 /// # classes! { enum Kind { Login } }
 /// # static WALL: Floodwall<Kind> = Floodwall::new(10, &[Kind::Login.rule(Share::at_most(0))]);
-/// let reject = reject::<String>(5..=30);
-/// let response = reject(WALL.admit(Kind::Login).unwrap_err());
+/// let reject = reject::<String, Infallible>(5..=30);
+/// let Ok(response) = reject(WALL.admit(Kind::Login).unwrap_err());
 /// assert_eq!(response.status(), 429);
 /// let seconds: u32 = response.headers()["retry-after"].to_str()?.parse()?;
 /// assert!((5..=30).contains(&seconds));
@@ -39,9 +41,9 @@ use crate::retry_after::RetryAfter;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[track_caller]
-pub fn reject<B: From<&'static str>>(
+pub fn reject<B: From<&'static str>, E>(
     retry_after_s: RangeInclusive<u32>,
-) -> impl Fn(Rejection) -> Response<B> + Copy + Send + Sync + 'static {
+) -> impl Fn(Rejection) -> Result<Response<B>, E> + Copy + Send + Sync + 'static {
     let retry_after = RetryAfter::new(retry_after_s);
     move |rejection| {
         let (status, may_retry) = match rejection.reason {
@@ -56,6 +58,6 @@ pub fn reject<B: From<&'static str>>(
         if may_retry {
             headers.insert(RETRY_AFTER, HeaderValue::from(retry_after.seconds()));
         }
-        response
+        Ok(response)
     }
 }

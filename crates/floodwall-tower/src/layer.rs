@@ -29,7 +29,10 @@ use crate::{hold::UntilBodySent, pass::InExtensions};
 ///   expired;
 /// - the inner service panics. The permit is released as the server drops the future.
 ///
-/// In each case the work is dropped before the permit.
+/// If the future or the body is dropped, the work is dropped before the permit.
+///
+/// The layer learns of a lost client from the server. A server of HTTP/1 notices it as it reads or writes: while a handler
+/// holds a request body and does not read it, hyper reads nothing. A timeout around the layer bounds that.
 ///
 /// # Progress
 /// `call` never waits. It costs one admission in addition to the call of the inner service, and does not allocate, unless
@@ -51,7 +54,8 @@ impl<W, F, R> FloodwallLayer<W, F, R> {
     /// - `wall`: a [`Wall`](crate::Wall), that is a `&'static Floodwall` or an `Arc<Floodwall>`.
     /// - `classify`: `Fn(&Request) -> K`, where `K` is the class of the request, a class with options, or an `Option` of
     ///   either: see [`Classified`](crate::Classified).
-    /// - `reject`: `Fn(Rejection) -> Response`, the response to a rejected request. Ready-made ones are
+    /// - `reject`: `Fn(Rejection) -> Result<Response, Error>`, the result of a rejected request. For HTTP and gRPC it is a
+    ///   response: ready-made ones are
     #[cfg_attr(
         feature = "http",
         doc = "[`http::reject`](crate::http::reject) and `grpc::reject`."
@@ -87,9 +91,10 @@ impl<W, F, R, H, A> FloodwallLayer<W, F, R, H, A> {
 
     /// Puts a [`HandlerPermit`](crate::HandlerPermit) into the extensions of each admitted request. A handler can take
     /// the permit from there, and move it to the thread that does the work. The layer holds a permit that no handler
-    /// takes.
+    /// takes. An exempt request has none. If two layers pass permits of the same type, the handler
+    /// finds that of the inner one.
     ///
-    /// Costs one allocation per request, and one more if the request has no other extensions.
+    /// Costs two allocations per request, and two more if the request has no other extensions.
     #[must_use]
     pub fn pass_permit_to_handler(self) -> FloodwallLayer<W, F, R, H, InExtensions> {
         self.with_mode()

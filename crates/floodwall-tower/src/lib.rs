@@ -23,12 +23,13 @@
 //!     .layer(FloodwallLayer::new(
 //!         &WALL,
 //!         |request: &&str| if *request == "login" { Kind::Login } else { Kind::Message },
-//!         |rejection: Rejection| rejection.to_string(),
+//!         |rejection: Rejection| Err(rejection),
 //!     ))
-//!     .service(service_fn(async |request: &str| Ok::<_, ()>(format!("{request}: done"))));
+//!     .service(service_fn(async |request: &str| Ok::<_, Rejection>(format!("{request}: done"))));
 //!
 //! assert_eq!(service.clone().oneshot("hello").await.unwrap(), "hello: done");
-//! assert_eq!(service.oneshot("login").await.unwrap(), "Login: class full: 0 of 0 permits in use");
+//! let rejection = service.oneshot("login").await.unwrap_err();
+//! assert_eq!(rejection.to_string(), "Login: class full: 0 of 0 permits in use");
 //! # });
 //! ```
 //! The README has an example with axum.

@@ -52,10 +52,11 @@ impl<B, P: Send + 'static> Pass<http::Request<B>, P> for InExtensions {
 /// # Examples
 /// ```
 /// use axum::{Extension, http::StatusCode};
-/// use floodwall::Permit;
-/// use floodwall_tower::HandlerPermit;
 ///
-/// async fn handler(Extension(permit): Extension<HandlerPermit<Permit<'static>>>) -> Result<String, StatusCode> {
+/// // Of a static wall. With an `Arc`, the permit is an `OwnedPermit<Floodwall<Kind>>`.
+/// type HandlerPermit = floodwall_tower::HandlerPermit<floodwall::Permit<'static>>;
+///
+/// async fn handler(Extension(permit): Extension<HandlerPermit>) -> Result<String, StatusCode> {
 ///     let permit = permit.take().ok_or(StatusCode::INTERNAL_SERVER_ERROR)?;
 ///     // The permit is released when the closure ends, also if this future is dropped before.
 ///     let work = permit.wrap(|| "the result of long work".to_owned());
@@ -69,7 +70,8 @@ pub struct HandlerPermit<P>(Arc<Mutex<Option<P>>>);
 impl<P> HandlerPermit<P> {
     /// Takes the permit. The layer no longer holds it, so it is released when the caller drops it.
     ///
-    /// Returns `None` if it has been taken, or if the request has ended.
+    /// Returns `None` if it has been taken, or if the layer has released it: with the response, or with the end of the
+    /// body if it is held until then.
     #[must_use = "dropping the permit releases it"]
     pub fn take(&self) -> Option<P> {
         // The lock protects one `Option`, which is valid also after a panic of another thread.

@@ -41,13 +41,13 @@ where
     W: Wall,
     F: Fn(&Request) -> K,
     K: Classified<W::Class>,
-    R: Fn(Rejection) -> S::Response,
+    R: Fn(Rejection) -> Result<S::Response, S::Error>,
     A: Pass<Request, W::Permit>,
     H: Hold<S::Response, A::Held>,
 {
     type Response = H::Response;
     type Error = S::Error;
-    type Future = ResponseFuture<S::Future, S::Response, A::Held, H>;
+    type Future = ResponseFuture<S::Future, A::Held, H>;
 
     /// Returns whether the inner service is ready. Never waits for a permit.
     #[inline]
