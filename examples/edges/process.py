@@ -12,7 +12,8 @@ PROGRAMS = {}
 
 def build(*names):
     """Builds examples, so that `Process` can start them."""
-    command = ["cargo", "build", "--package=floodwall-examples", "--message-format=json-render-diagnostics"]
+    # Without a package, so that the dependencies have the features with which `cargo test` builds them.
+    command = ["cargo", "build", "--message-format=json-render-diagnostics"]
     command += [f"--example={name}" for name in names]
     printed = subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True).stdout
     for message in map(json.loads, printed.splitlines()):

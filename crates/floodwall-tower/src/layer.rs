@@ -55,15 +55,7 @@ impl<W, F, R> FloodwallLayer<W, F, R> {
     /// - `classify`: `Fn(&Request) -> K`, where `K` is the class of the request, a class with options, or an `Option` of
     ///   either: see [`Classified`](crate::Classified).
     /// - `reject`: `Fn(Rejection) -> Result<Response, Error>`, the result of a rejected request. For HTTP and gRPC it is a
-    ///   response: ready-made ones are
-    #[cfg_attr(
-        feature = "http",
-        doc = "[`http::reject`](crate::http::reject) and `grpc::reject`."
-    )]
-    #[cfg_attr(
-        not(feature = "http"),
-        doc = "`http::reject` and `grpc::reject`, with the features of these names."
-    )]
+    ///   response: `http::reject` and `grpc::reject` make it, with the features of these names.
     #[must_use]
     pub const fn new(wall: W, classify: F, reject: R) -> Self {
         FloodwallLayer {

@@ -207,7 +207,7 @@ pub(crate) async fn exchange(
         StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS
             if head.headers.contains_key("retry-after") =>
         {
-            let reason = str::from_utf8(&received).unwrap_or_default();
+            let reason = std::str::from_utf8(&received).unwrap_or_default();
             let is_429 = head.status == StatusCode::TOO_MANY_REQUESTS;
             assert_eq!(is_429, reason == "class_full", "{} {reason}", head.status);
             Seen::rejected(reason)

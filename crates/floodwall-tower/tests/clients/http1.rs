@@ -64,7 +64,7 @@ async fn client(record: Arc<Record>, server: std::net::SocketAddr) {
     while let Some([plan]) = record.next(1) {
         let seen = match plan.end {
             End::CutOffInHead => cut_off_in_head(plan, server).await,
-            End::CutOffBeforeResponse if plan.size.is_multiple_of(2) => {
+            End::CutOffBeforeResponse if plan.size % 2 == 0 => {
                 reset_before_response(plan, server).await
             }
             _ => {

@@ -188,9 +188,7 @@ impl Request {
             End::Stream => Some(Chunks::new(self.size, Then::End)),
             End::PanicInBody => Some(Chunks::new(self.size, Then::Panic)),
             End::CutOffInBody => Some(Chunks::new(self.size, Then::Stall)),
-            End::Disconnect if self.id.is_multiple_of(2) => {
-                Some(Chunks::new(self.size, Then::Stall))
-            }
+            End::Disconnect if self.id % 2 == 0 => Some(Chunks::new(self.size, Then::Stall)),
             _ => None,
         }
     }
