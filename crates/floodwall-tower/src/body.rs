@@ -50,6 +50,13 @@ impl<B: Body, P> Body for PermitBody<B, P> {
     }
 }
 
+/// Makes a body without a permit, so that [`http::reject`](crate::http::reject) also works in front of another wall.
+impl<B: From<&'static str>, P> From<&'static str> for PermitBody<B, P> {
+    fn from(text: &'static str) -> Self {
+        PermitBody::new(B::from(text), None)
+    }
+}
+
 impl<B: fmt::Debug, P> fmt::Debug for PermitBody<B, P> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("PermitBody")

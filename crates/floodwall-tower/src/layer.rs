@@ -25,18 +25,23 @@ use crate::{hold::UntilBodySent, pass::InExtensions};
 ///
 /// - the response is ready, or its body has ended;
 /// - the inner service returns an error;
-/// - the future or the body is dropped, because the client has disconnected, the stream has been reset, or a timeout has
-///   expired;
+/// - the future or the body is dropped, because the client has disconnected, the stream has been reset, or a timeout
+///   around the layer has expired before the response;
 /// - the inner service panics. The permit is released as the server drops the future.
 ///
 /// If the future or the body is dropped, the work is dropped before the permit.
 ///
 /// The layer learns of a lost client from the server. A server of HTTP/1 notices it as it reads or writes: while a handler
-/// holds a request body and does not read it, hyper reads nothing. A timeout around the layer bounds that.
+/// holds a request body and does not read it, hyper reads nothing. A timeout bounds that.
 ///
 /// # Progress
 /// `call` never waits. It costs one admission in addition to the call of the inner service, and does not allocate, unless
 /// the layer [passes permits to handlers](Self::pass_permit_to_handler).
+///
+/// # Types
+/// Closures have no names. If the type of a layer must be written, use functions: with the features, it is for example
+/// `FloodwallLayer<&'static Floodwall<Kind>, fn(&Request) -> Kind, fn(Rejection) -> Result<Response, Infallible>,
+/// hold::UntilBodySent>`.
 ///
 /// # Examples
 /// The [crate documentation](crate) has one.
@@ -72,10 +77,11 @@ impl<W, F, R, H, A> FloodwallLayer<W, F, R, H, A> {
     /// Holds the permit until the response body has ended or has been dropped, trailers included, instead of until the
     /// response is ready.
     ///
-    /// The server has then taken the last byte from the body. The connection may still buffer some of it. A slow client
-    /// holds a permit for as long as its response is larger than these buffers: limit how long a response may take. A
-    /// response that never ends, such as a stream of events, holds its permit all the time. The body of an upgraded
-    /// connection (a WebSocket) is empty, so its permit is released after the handshake.
+    /// The server has then taken the last frame from the body. It takes a frame when the connection has room, so a slow
+    /// client holds a permit during a stream of many frames: limit how long a response may take. A body of one frame, such
+    /// as a `String`, is taken at once, however large it is. A response that never ends, such as a stream of events, holds
+    /// its permit all the time. The body of an upgraded connection (a WebSocket) is empty, so its permit is released after
+    /// the handshake.
     #[must_use]
     pub fn hold_until_body_sent(self) -> FloodwallLayer<W, F, R, UntilBodySent, A> {
         self.with_mode()

@@ -690,6 +690,28 @@ mod responses_to_rejections {
             floodwall_tower::http::reject::<String, Infallible>(RangeInclusive::new(5, 4));
     }
 
+    #[test]
+    fn it_works_in_front_of_another_wall() {
+        let (outer, inner) = (wall(), wall());
+        outer.close();
+        let classify = |_: &Request<()>| Kind::Message;
+        let inner_reject = floodwall_tower::http::reject(1..=1);
+        let inner_layer = FloodwallLayer::new(Arc::clone(&inner), classify, inner_reject);
+        let outer_reject = floodwall_tower::http::reject(1..=1);
+        let outer_layer = FloodwallLayer::new(Arc::clone(&outer), classify, outer_reject);
+        let service = inner_layer
+            .hold_until_body_sent()
+            .layer(service_fn(|_: Request<()>| {
+                std::future::pending::<Result<Response<String>, Failure>>()
+            }));
+        let mut service = outer_layer.layer(service);
+        let Poll::Ready(Ok(response)) = poll_once(pin!(service.call(Request::new(())))) else {
+            panic!("no response at the first poll")
+        };
+        assert_eq!(response.status(), 503);
+        assert_eq!(numbers(&inner).admitted + numbers(&inner).rejected, 0);
+    }
+
     /// A panic in the layer's `reject` would end a request.
     #[test]
     fn layer_responds_with_it() {
