@@ -60,15 +60,17 @@ mod body;
 #[cfg(feature = "grpc")]
 pub mod grpc;
 #[cfg(feature = "http")]
+mod handler_permit;
+#[cfg(feature = "http")]
 pub mod http;
 
 #[cfg(feature = "http")]
 pub use body::PermitBody;
 pub use classify::Classified;
 pub use future::ResponseFuture;
-pub use layer::FloodwallLayer;
 #[cfg(feature = "http")]
-pub use pass::HandlerPermit;
+pub use handler_permit::HandlerPermit;
+pub use layer::FloodwallLayer;
 pub use service::FloodwallService;
 pub use wall::Wall;
 
