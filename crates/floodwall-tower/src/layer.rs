@@ -39,7 +39,7 @@ use crate::{hold::UntilBodySent, pass::InExtensions};
 /// the layer [passes permits to handlers](Self::pass_permit_to_handler).
 ///
 /// # Types
-/// Closures have no names. If the type of a layer must be written, use functions: with the features, it is for example
+/// Closures have no names. To write the type of a layer, for example in a field, use functions:
 /// `FloodwallLayer<&'static Floodwall<Kind>, fn(&Request) -> Kind, fn(Rejection) -> Result<Response, Infallible>,
 /// hold::UntilBodySent>`.
 ///
@@ -89,8 +89,8 @@ impl<W, F, R, H, A> FloodwallLayer<W, F, R, H, A> {
 
     /// Puts a [`HandlerPermit`](crate::HandlerPermit) into the extensions of each admitted request. A handler can take
     /// the permit from there, and move it to the thread that does the work. The layer holds a permit that no handler
-    /// takes. An exempt request has none. If two layers pass permits of the same type, the handler
-    /// finds that of the inner one.
+    /// takes. An exempt request has none. If two layers pass permits of the same type, the handler finds that of the inner
+    /// one.
     ///
     /// Costs two allocations per request, and two more if the request has no other extensions.
     #[must_use]

@@ -43,15 +43,12 @@
 
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
-#![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod classify;
 mod future;
 pub mod hold;
 mod layer;
 pub mod pass;
-#[cfg(feature = "http")]
-mod retry_after;
 mod service;
 mod wall;
 
@@ -63,6 +60,8 @@ pub mod grpc;
 mod handler_permit;
 #[cfg(feature = "http")]
 pub mod http;
+#[cfg(feature = "http")]
+mod retry_after;
 
 #[cfg(feature = "http")]
 pub use body::PermitBody;

@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use http_body::Body;
-use http_body_util::BodyExt;
+use http_body_util::channel::Sender;
+use http_body_util::{BodyExt, Empty};
+use hyper::body::Incoming;
 use hyper::client::conn::http1::{SendRequest, handshake};
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -123,6 +125,17 @@ fn head(plan: &load::Request) -> String {
     )
 }
 
+/// Starts a server, and reads the first chunk of a response from it.
+async fn half_read_body() -> (OneStream, Connection<Empty<Bytes>>, Sender<Bytes>, Incoming) {
+    let one = OneStream::start().await;
+    let mut connection = Connection::new(connect(one.server.address).await).await;
+    let mut sender = one.prepare();
+    let response = within_limit(connection.sender.send_request(one.request()));
+    let mut body = response.await.unwrap().into_body();
+    pass_chunk(&mut sender, &mut body).await;
+    (one, connection, sender, body)
+}
+
 #[tokio::test]
 async fn permit_is_held_until_the_body_has_ended() {
     let one = OneStream::start().await;
@@ -149,12 +162,7 @@ async fn permit_is_held_until_the_body_has_ended() {
 
 #[tokio::test]
 async fn permit_is_released_if_the_client_disconnects_in_the_body() {
-    let one = OneStream::start().await;
-    let mut connection = Connection::new(connect(one.server.address).await).await;
-    let mut sender = one.prepare();
-    let response = within_limit(connection.sender.send_request(one.request()));
-    let mut body = response.await.unwrap().into_body();
-    pass_chunk(&mut sender, &mut body).await;
+    let (one, connection, sender, _body) = half_read_body().await;
     assert_eq!(one.in_use(), 1);
     drop(connection);
     one.assert_all_released().await;
@@ -163,12 +171,7 @@ async fn permit_is_released_if_the_client_disconnects_in_the_body() {
 
 #[tokio::test]
 async fn request_in_progress_ends_after_the_wall_is_closed() {
-    let one = OneStream::start().await;
-    let mut connection = Connection::new(connect(one.server.address).await).await;
-    let mut sender = one.prepare();
-    let response = within_limit(connection.sender.send_request(one.request()));
-    let mut body = response.await.unwrap().into_body();
-    pass_chunk(&mut sender, &mut body).await;
+    let (one, connection, mut sender, mut body) = half_read_body().await;
 
     one.wall.close();
     let mut other = Connection::new(connect(one.server.address).await).await;

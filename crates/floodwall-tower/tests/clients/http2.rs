@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use http_body::Body;
-use http_body_util::BodyExt;
+use http_body_util::channel::Sender;
+use http_body_util::{BodyExt, Empty};
+use hyper::body::Incoming;
 use hyper::client::conn::http2::{SendRequest, handshake};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::net::TcpStream;
@@ -99,6 +101,17 @@ async fn client(record: Arc<Record>, server: SocketAddr) {
     }
 }
 
+/// Starts a server, and reads the first chunk of a response from it.
+async fn half_read_body() -> (OneStream, Connection<Empty<Bytes>>, Sender<Bytes>, Incoming) {
+    let one = OneStream::start().await;
+    let mut connection = Connection::new(connect(one.server.address).await).await;
+    let mut sender = one.prepare();
+    let response = within_limit(connection.sender.send_request(one.request()));
+    let mut body = response.await.unwrap().into_body();
+    pass_chunk(&mut sender, &mut body).await;
+    (one, connection, sender, body)
+}
+
 #[tokio::test]
 async fn permit_is_held_until_the_body_has_ended() {
     let one = OneStream::start().await;
@@ -126,12 +139,7 @@ async fn permit_is_held_until_the_body_has_ended() {
 
 #[tokio::test]
 async fn permit_is_released_if_the_client_resets_the_stream_in_the_body() {
-    let one = OneStream::start().await;
-    let mut connection = Connection::new(connect(one.server.address).await).await;
-    let mut sender = one.prepare();
-    let response = within_limit(connection.sender.send_request(one.request()));
-    let mut body = response.await.unwrap().into_body();
-    pass_chunk(&mut sender, &mut body).await;
+    let (one, mut connection, sender, body) = half_read_body().await;
     assert_eq!(one.in_use(), 1);
     drop(body);
     one.assert_all_released().await;
@@ -143,12 +151,7 @@ async fn permit_is_released_if_the_client_resets_the_stream_in_the_body() {
 
 #[tokio::test]
 async fn permit_is_released_if_the_client_disconnects_in_the_body() {
-    let one = OneStream::start().await;
-    let mut connection = Connection::new(connect(one.server.address).await).await;
-    let mut sender = one.prepare();
-    let response = within_limit(connection.sender.send_request(one.request()));
-    let mut body = response.await.unwrap().into_body();
-    pass_chunk(&mut sender, &mut body).await;
+    let (one, connection, sender, _body) = half_read_body().await;
     assert_eq!(one.in_use(), 1);
     drop(connection);
     one.assert_all_released().await;
@@ -157,12 +160,7 @@ async fn permit_is_released_if_the_client_disconnects_in_the_body() {
 
 #[tokio::test]
 async fn request_in_progress_ends_after_the_wall_is_closed() {
-    let one = OneStream::start().await;
-    let mut connection = Connection::new(connect(one.server.address).await).await;
-    let mut sender = one.prepare();
-    let response = within_limit(connection.sender.send_request(one.request()));
-    let mut body = response.await.unwrap().into_body();
-    pass_chunk(&mut sender, &mut body).await;
+    let (one, mut connection, mut sender, mut body) = half_read_body().await;
 
     one.wall.close();
     let response = within_limit(connection.sender.send_request(one.request())).await;
