@@ -80,7 +80,7 @@ fn rejected<const COUNT: usize>(group: &mut Group<'_>) {
         let wall = wall::<COUNT>(share, curve);
         hold(wall, OneOf(0), in_use);
         let rejection = wall.admit(OneOf(0)).expect_err("the wall rejects");
-        assert_eq!(rejection.reason.name(), reason);
+        assert_eq!(rejection.reason().name(), reason);
         let subject = reason.replace('_', " ");
         group.bench_function(BenchmarkId::new(subject, classes(COUNT)), |b| {
             b.iter(|| is_err(wall.admit(OneOf(0))));

@@ -125,7 +125,7 @@ fn walls(group: &mut Group<'_>) {
         ("shed", &SHED),
     ] {
         let rejection = wall.admit(Kind::Login).expect_err("logins are rejected");
-        assert_eq!(rejection.reason.name(), reason);
+        assert_eq!(rejection.reason().name(), reason);
         let subject = format!("floodwall, {}", reason.replace('_', " "));
         let acquire = || drop(wall.admit(Kind::Message));
         let reject = || is_err(wall.admit(Kind::Login));

@@ -10,12 +10,12 @@
 //! - *Rejection* does the same, with a second look at the epoch instead of the exchange. It is a judgement of a state
 //!   that the wall was in.
 //! - *The fast path*: two thresholds per class, tagged with the epoch they were computed for. An admission that stays
-//!   at or below both is within every limit and below every curve, and does not read the slot.
+//!   at or below both is within every limit and sees no curve, and does not read the slot.
 //! - *Release* subtracts from the word.
 //! - *An update* of the rules or of the mode (one at a time, under a lock that no admission and no reader looks at)
 //!   writes the idle slot and then steps the epoch. A concurrent compare-exchange of a word of the old epoch fails.
-//! - *The mode* (closed, pressure, dry run) is in the slot too. The thresholds of a class that it concerns are not
-//!   used, so each of its requests reads the mode, and all others need not know of it.
+//! - *The mode* (closed, pressure, dry run) is in the slot too. Requests that it may concern find no thresholds to stay
+//!   below, and then read in the slot that there is a mode.
 
 pub(crate) mod admission;
 pub(crate) mod class;

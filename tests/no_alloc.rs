@@ -80,16 +80,16 @@ fn run_requests() {
 
     let guaranteed = WALL.admit(Kind::Message).unwrap();
     let too_large = WALL.admit_with(Kind::Batch, AdmitOptions::new().permits(2));
-    assert_eq!(too_large.unwrap_err().reason.name(), "too_large");
+    assert_eq!(too_large.unwrap_err().reason().name(), "too_large");
     let batch = WALL.admit(Kind::Batch).unwrap();
     let class_full = WALL.admit(Kind::Batch);
-    assert_eq!(class_full.unwrap_err().reason.name(), "class_full");
+    assert_eq!(class_full.unwrap_err().reason().name(), "class_full");
     drop(batch);
     let shed = WALL.admit(Kind::Login);
-    assert_eq!(shed.unwrap_err().reason.name(), "shed");
+    assert_eq!(shed.unwrap_err().reason().name(), "shed");
     let borrowed = WALL.admit_with(Kind::Message, AdmitOptions::new().permits(2));
     let pool_full = WALL.admit(Kind::Login);
-    assert_eq!(pool_full.unwrap_err().reason.name(), "pool_full");
+    assert_eq!(pool_full.unwrap_err().reason().name(), "pool_full");
     drop(borrowed.unwrap());
     guaranteed.wrap(|| assert_eq!(WALL.in_use(Kind::Message), 1))();
     assert_eq!(WALL.call(Kind::Batch, || 7).unwrap(), 7);
@@ -105,7 +105,10 @@ fn run_requests() {
     );
     WALL.set_pressure(0.5);
     WALL.close();
-    assert_eq!(WALL.admit(Kind::Login).unwrap_err().reason.name(), "closed");
+    assert_eq!(
+        WALL.admit(Kind::Login).unwrap_err().reason().name(),
+        "closed"
+    );
     WALL.open();
     WALL.set_pressure(0.0);
     WALL.set_dry_run(&[]);

@@ -302,7 +302,7 @@ fn oversized_request_is_rejected_without_overflow() {
             let rejection = wall
                 .admit_with(NthClass(class), permits(requested))
                 .unwrap_err();
-            assert!(match rejection.reason {
+            assert!(match rejection.reason() {
                 Reason::ClassFull { cap, .. } => requested <= 100 && cap == 100,
                 Reason::TooLarge { reachable, .. } => requested > 100 && reachable == 100,
                 _ => false,

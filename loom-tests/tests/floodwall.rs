@@ -439,7 +439,7 @@ fn closed_wall_admits_nothing_and_loses_no_permit() {
         wall.close();
         kick();
         let rejection = wall.admit(A).map(drop).unwrap_err();
-        assert_eq!(rejection.reason, Reason::Closed);
+        assert_eq!(rejection.reason(), Reason::Closed);
         worker.join().unwrap();
         assert_eq!((wall.in_use(A), wall.in_use(B)), (0, 0));
     });
@@ -543,7 +543,7 @@ fn reported_closing_is_in_force() {
         });
         kick();
         if let Err(rejection) = wall.admit(A).map(forget) {
-            assert_eq!(rejection.reason, Reason::Closed);
+            assert_eq!(rejection.reason(), Reason::Closed);
             assert!(wall.is_closed());
         }
         updater.join().unwrap();

@@ -1,15 +1,15 @@
 //! Admission: the hot path, from [`Floodwall::admit`] to the compare-exchange.
 //!
-//! Read [`try_admit`](Floodwall::try_admit) top to bottom, with the rule that it applies,
-//! [`Lanes::judge`], in `word.rs` beside it. At every line another thread may admit, release or update the rules;
+//! Read [`admit_with`](Floodwall::admit_with) and the functions after it top to bottom, with the rule that they apply,
+//! [`Lanes::judge`], in `word.rs` beside them. At every line another thread may admit, release or update the rules;
 //! the compare-exchange fails if one did.
 
 use super::Floodwall;
 use super::class::{Class, index_of};
 use super::counters::LocalCounters;
-use super::rejection::{Reason, Rejection};
+use super::rejection::{Decision, Rejection};
 use super::rule_slots::Slot;
-use super::word::Verdict;
+use super::word::{Limits, Verdict};
 use crate::permit::Permit;
 use crate::shed::draw::Draw;
 use crate::shed::utilization::Utilization;
@@ -138,100 +138,112 @@ impl<C: Class> Floodwall<C> {
         let class = index_of(class);
         let AdmitOptions {
             permits,
-            mut draw,
+            draw,
             pressure,
         } = options;
-        // Everything is inlined, and each result is built at the place that decides it. A result that is passed
-        // through another function is copied in parts of a different size than it was written in, which takes
-        // longer than the rest of the call (measured: twice as long).
-        match self.try_admit(class, permits, pressure, &mut draw) {
-            Some(Ok(unit)) => Ok(Permit::new(&self.word, unit)),
-            Some(Err(reason)) => Err(Self::rejection(class, permits, reason)),
-            None => self
-                .admit_slow(class, permits, pressure, draw)
-                .map(|unit| Permit::new(&self.word, unit)),
+        let counters = self.counters.local(class);
+        // A NaN pressure is judged by the slot, with the same result.
+        let is_plain = permits > 0 && pressure <= 0.0;
+        let admitted = if is_plain {
+            self.admit_fast(class, permits, counters)
+        } else {
+            None
+        };
+        if let Some(unit) = admitted {
+            return Ok(Permit::new(&self.word, unit));
+        }
+        let decision = if is_plain && permits == 1 && draw.is_none() {
+            self.admit_plain(class, counters)
+        } else {
+            self.admit_any(class, permits, pressure, draw)
+        };
+        match decision.unit() {
+            Some(unit) => Ok(Permit::new(&self.word, unit)),
+            None => Err(Rejection::new(C::NAMES[class], permits, decision)),
         }
     }
 
-    /// Decides after a lost race, or if the thresholds do not apply.
+    /// Admits a request that stays at or below the thresholds of its class: loads the word, compares, and exchanges the
+    /// word for one with the permits added. Returns what was added.
+    ///
+    /// Returns `None` if it does not, or if the thresholds are not of the word's epoch.
+    #[inline(always)]
+    fn admit_fast(&self, class: usize, permits: u32, counters: LocalCounters<'_>) -> Option<u64> {
+        let lanes = Self::LANES;
+        loop {
+            let word = self.load();
+            let after = lanes.after(word, class, permits);
+            let thresholds = self.rules.thresholds(class);
+            if !(thresholds.are_of_epoch(lanes, word)
+                && thresholds.admit(lanes, after, class, permits))
+            {
+                return None;
+            }
+            if self.exchange(word, after, class, counters) {
+                return Some(lanes.put(permits.into(), class));
+            }
+        }
+    }
+
+    /// Decides a request for one permit without options: by the rules, in one attempt. All else is left to
+    /// [`admit_any`](Self::admit_any).
+    ///
+    /// One function for all callers, several times as long as the fast path. It returns registers: a result in memory
+    /// would be copied in parts of a different size than it was written in, which takes longer than the rest of the call
+    /// (measured: twice as long).
+    #[inline(never)]
+    fn admit_plain(&self, class: usize, counters: LocalCounters<'_>) -> Decision {
+        let lanes = Self::LANES;
+        let word = self.load();
+        let request = Request {
+            class,
+            permits: 1,
+            pressure: 0.0,
+        };
+        let after = lanes.after(word, class, request.permits);
+        let slot = self.rules.slot(lanes, word);
+        let (limits, has_mode) = slot.limits_and_mode();
+        let mut draw = None;
+        if !has_mode {
+            let decision = Self::judge(slot, &limits, word, after, request, counters, &mut draw);
+            let is_decided = match decision.unit() {
+                Some(_) => self.exchange(word, after, class, counters),
+                None => self.reject(word, decision, counters),
+            };
+            if is_decided {
+                return decision;
+            }
+        }
+        self.admit_any(class, request.permits, request.pressure, draw)
+    }
+
+    /// Decides any request, by the rules and by the mode of the wall.
     #[cold]
-    fn admit_slow(
+    fn admit_any(
         &self,
         class: usize,
         permits: u32,
         pressure: f64,
         mut draw: Option<Draw>,
-    ) -> Result<u64, Rejection> {
+    ) -> Decision {
         loop {
-            let decision = self
-                .try_admit(class, permits, pressure, &mut draw)
-                .or_else(|| self.try_admit_by_mode(class, permits, pressure, &mut draw));
-            if let Some(decision) = decision {
-                return decision.map_err(|reason| Self::rejection(class, permits, reason));
+            let attempt = self.try_admit_any(class, permits, pressure, &mut draw);
+            if let Some(decision) = attempt {
+                return decision;
             }
-        }
-    }
-
-    #[inline(always)]
-    fn rejection(class: usize, requested: u32, reason: Reason) -> Rejection {
-        Rejection {
-            class: C::NAMES[class],
-            requested,
-            reason,
         }
     }
 
     /// Makes one attempt: loads the word, judges it, exchanges it for the word with the permits added, and counts.
     ///
-    /// Returns what was added to the word, or the reason for a rejection. Returns `None` if another thread changed the
-    /// word or the rules concurrently, or if the thresholds are not of the word's epoch.
-    #[inline(always)]
-    fn try_admit(
+    /// Returns `None` if another thread changed the word or the rules concurrently.
+    fn try_admit_any(
         &self,
         class: usize,
         permits: u32,
         pressure: f64,
         draw: &mut Option<Draw>,
-    ) -> Option<Result<u64, Reason>> {
-        let lanes = Self::LANES;
-        let counters = self.counters.local(class);
-        let word = self.load();
-        let after = lanes.after(word, class, permits);
-        let thresholds = self.rules.thresholds(class);
-        if !thresholds.are_of_epoch(lanes, word) {
-            return None;
-        }
-        // A NaN pressure is judged by the slot, with the same result.
-        let is_plain = permits > 0 && pressure <= 0.0;
-        if !(is_plain && thresholds.admit(lanes, after, class, permits)) {
-            let slot = self.rules.slot(lanes, word);
-            let request = Request {
-                class,
-                permits,
-                pressure,
-            };
-            if let Some(reason) = Self::judge(slot, word, after, request, counters, draw) {
-                // The second look: what was read from the slot belongs to the epoch of `word` only if it is still
-                // current.
-                if !self.is_epoch_current(word) {
-                    return None;
-                }
-                counters.rejected(&reason);
-                return Some(Err(reason));
-            }
-        }
-        self.exchange(word, after, class, counters)?;
-        Some(Ok(lanes.put(permits.into(), class)))
-    }
-
-    /// Makes one attempt without the thresholds, in whatever mode the wall is.
-    fn try_admit_by_mode(
-        &self,
-        class: usize,
-        permits: u32,
-        pressure: f64,
-        draw: &mut Option<Draw>,
-    ) -> Option<Result<u64, Reason>> {
+    ) -> Option<Decision> {
         let lanes = Self::LANES;
         let counters = self.counters.local(class);
         let word = self.load();
@@ -244,94 +256,103 @@ impl<C: Class> Floodwall<C> {
             // A NaN is not the maximum.
             pressure: pressure.max(mode.pressure),
         };
-        let (reason, is_dry_run) = if mode.closed {
-            (Some(Reason::Closed), false)
+        let (decision, is_dry_run) = if mode.closed {
+            (Decision::CLOSED, false)
         } else {
             let is_countable = !lanes.exceeds(after, class, permits, lanes.max().into());
-            let reason = Self::judge(slot, word, after, request, counters, draw);
-            (reason, mode.dry_run.contains(class) && is_countable)
+            let limits = slot.limits();
+            let decision = Self::judge(slot, &limits, word, after, request, counters, draw);
+            (decision, mode.dry_run.contains(class) && is_countable)
         };
-        if let Some(reason) = reason.filter(|_| !is_dry_run) {
-            if !self.is_epoch_current(word) {
-                return None;
-            }
-            counters.rejected(&reason);
-            return Some(Err(reason));
+        let is_rejected = decision.unit().is_none();
+        if is_rejected && !is_dry_run {
+            return self.reject(word, decision, counters).then_some(decision);
         }
-        self.exchange(word, after, class, counters)?;
-        if let Some(reason) = reason {
-            self.would_reject.count(class, &reason);
+        if !self.exchange(word, after, class, counters) {
+            return None;
         }
-        Some(Ok(lanes.put(permits.into(), class)))
+        if is_rejected {
+            self.would_reject.count(class, decision);
+        }
+        Some(Decision::admitted(lanes.put(permits.into(), class)))
     }
 
-    /// Judges a request by a slot. Returns the reason for a rejection.
+    /// Judges a request by a slot.
     #[inline(always)]
     fn judge(
         slot: &Slot,
+        limits: &Limits,
         word: u64,
         after: u64,
         request: Request,
         counters: LocalCounters<'_>,
         draw: &mut Option<Draw>,
-    ) -> Option<Reason> {
+    ) -> Decision {
         let lanes = Self::LANES;
         let Request {
             class,
             permits,
             pressure,
         } = request;
-        let limits = slot.limits();
-        let reachable = || lanes.reachable(&limits, class);
-        // The first comparison is known at compile time in most calls.
+        let admitted = Decision::admitted(lanes.put(permits.into(), class));
+        let reachable = || lanes.reachable(limits, class);
         let is_too_large = || permits > 1 && reachable() > 0 && u64::from(permits) > reachable();
-        match lanes.judge(after, &limits, class, permits) {
-            Verdict::Guaranteed => None,
+        match lanes.judge(after, limits, class, permits) {
+            Verdict::Guaranteed => admitted,
             Verdict::Borrowed => {
                 let curve = slot.curve(class);
                 let in_use = lanes.total(after) - u64::from(permits);
                 let utilization = Utilization::new(in_use, limits.capacity);
-                let seen = utilization.max_with_pressure(pressure);
-                // One draw for all attempts of a call.
                 let draw = || *draw.get_or_insert_with(|| counters.next_draw());
-                curve.sheds(seen, draw).then(|| Reason::Shed {
-                    utilization: utilization.value().max(pressure),
-                    probability: curve.probability_at(seen),
-                })
+                if utilization.is_below(pressure) {
+                    if curve.sheds(Utilization::from_f64(pressure), draw) {
+                        return Decision::shed_by_pressure(curve, pressure);
+                    }
+                } else if curve.sheds(utilization, draw) {
+                    return Decision::shed(curve, utilization);
+                }
+                admitted
             }
-            Verdict::ClassFull | Verdict::PoolFull if is_too_large() => Some(Reason::TooLarge {
-                reachable: reachable() as u32,
-            }),
-            Verdict::ClassFull => Some(Reason::ClassFull {
-                in_use: lanes.get(word, class) as u32,
-                cap: lanes.get(limits.caps, class) as u32,
-            }),
-            Verdict::PoolFull => Some(Reason::PoolFull {
-                in_use: lanes.total(word) as u32,
-                reserved: lanes.reserved(word, &limits, class) as u32,
-                capacity: limits.capacity as u32,
-            }),
+            Verdict::ClassFull | Verdict::PoolFull if is_too_large() => {
+                Decision::too_large(reachable())
+            }
+            Verdict::ClassFull => {
+                Decision::class_full(lanes.get(word, class), lanes.get(limits.caps, class))
+            }
+            Verdict::PoolFull => Decision::pool_full(
+                lanes.total(word),
+                lanes.reserved(word, limits, class),
+                limits.capacity,
+            ),
         }
     }
 
-    /// Exchanges the word, and counts. Returns `None` if another thread changed the word.
+    /// Exchanges the word, and counts. Returns `false` if another thread changed the word.
     #[inline(always)]
-    fn exchange(
-        &self,
-        word: u64,
-        after: u64,
-        class: usize,
-        counters: LocalCounters<'_>,
-    ) -> Option<()> {
+    fn exchange(&self, word: u64, after: u64, class: usize, counters: LocalCounters<'_>) -> bool {
         // ORDERING: Acquire: pairs with the Release of released permits and of the last epoch step; required because
         // the admission promises to see what was done before both. Relaxed on failure: the next attempt loads the
         // word again.
-        self.word
+        let exchanged = self
+            .word
             .compare_exchange_weak(word, after, Ordering::Acquire, Ordering::Relaxed)
-            .ok()?;
-        self.peaks[class].raise(Self::LANES.get(after, class) as u32);
-        counters.admitted();
-        Some(())
+            .is_ok();
+        if exchanged {
+            self.peaks[class].raise(Self::LANES.get(after, class) as u32);
+            counters.admitted();
+        }
+        exchanged
+    }
+
+    /// Counts a rejection. Returns `false` if another thread changed the rules.
+    #[inline(always)]
+    fn reject(&self, word: u64, decision: Decision, counters: LocalCounters<'_>) -> bool {
+        // The second look: what was read from the slot belongs to the epoch of `word` only if it is still current.
+        let is_current = self.is_epoch_current(word);
+        if is_current {
+            counters.rejected(decision);
+        }
+        is_current
     }
 
     /// Admits a request as [`admit`](Self::admit) does, with a permit that holds the [`Arc`] of the wall.
@@ -418,25 +439,58 @@ impl<C: Class> Floodwall<C> {
 
 #[cfg(test)]
 mod tests {
+    use core::mem::forget;
+
     use super::*;
-    use crate::Share;
+    use crate::{Curve, Share};
 
     crate::classes! { enum Kind { Message, Login } }
 
     /// The slow path gives the same result, only later, so no other test would notice.
+    fn is_on_the_fast_path(wall: &Floodwall<Kind>, class: Kind) -> bool {
+        let lanes = Floodwall::<Kind>::LANES;
+        let (word, class) = (wall.load(), class as usize);
+        let thresholds = wall.rules.thresholds(class);
+        thresholds.are_of_epoch(lanes, word)
+            && thresholds.admit(lanes, lanes.after(word, class, 1), class, 1)
+    }
+
     #[test]
     fn idle_wall_is_on_the_fast_path_before_and_after_rule_updates() {
         let share = Share::between(1, 4);
         let wall = Floodwall::new(10, &[Kind::Message.rule(share), Kind::Login.rule(share)]);
         for _ in 0..3 {
-            for class in [0, 1] {
-                let lanes = Floodwall::<Kind>::LANES;
-                let word = wall.load();
-                let thresholds = wall.rules.thresholds(class);
-                assert!(thresholds.are_of_epoch(lanes, word));
-                assert!(thresholds.admit(lanes, lanes.after(word, class, 1), class, 1));
-            }
+            assert!(
+                Kind::ALL
+                    .iter()
+                    .all(|&class| is_on_the_fast_path(&wall, class))
+            );
             wall.set_capacity(wall.capacity() + 1).unwrap();
+        }
+    }
+
+    /// The wall of the README on a normal day, and with a pressure that would shed every login beyond the guarantee.
+    #[test]
+    fn half_used_wall_is_on_the_fast_path() {
+        let wall = Floodwall::new(
+            100,
+            &[
+                Kind::Message.rule(Share::at_least(50)),
+                Kind::Login
+                    .rule(Share::between(20, 50))
+                    .shed(Curve::linear(0.6, 0.8)),
+            ],
+        );
+        for (class, in_use) in [(Kind::Message, 40), (Kind::Login, 10)] {
+            (0..in_use).for_each(|_| forget(wall.admit(class).unwrap()));
+        }
+        for pressure in [0.0, 1.0] {
+            wall.set_pressure(pressure);
+            assert!(
+                Kind::ALL
+                    .iter()
+                    .all(|&class| is_on_the_fast_path(&wall, class))
+            );
         }
     }
 }

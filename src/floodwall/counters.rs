@@ -6,7 +6,7 @@
 use crossbeam_utils::CachePadded;
 
 use super::class::{MAX_CLASSES, each_class};
-use super::rejection::Reason;
+use super::rejection::{Decision, Reason};
 use crate::shed::draw::Draw;
 use crate::sync::stat::{self, AtomicU32, AtomicU64};
 use crate::sync::{Ordering, constructor};
@@ -18,7 +18,7 @@ pub(super) struct Counters([CachePadded<[SlotCounters; MAX_CLASSES]>; THREAD_SLO
 #[repr(align(64))]
 struct SlotCounters {
     admitted: AtomicU64,
-    /// By [`Reason::index`].
+    /// By [`Decision::reason_index`].
     rejected: [AtomicU64; Reason::COUNT],
     /// The number of the next draw. Each class has its own sequence: if classes shared one, the decisions on one class
     /// would select the draws of another.
@@ -30,7 +30,7 @@ struct SlotCounters {
 #[derive(Default)]
 pub(super) struct Totals {
     pub(super) admitted: u64,
-    /// By [`Reason::index`].
+    /// By [`Decision::reason_index`].
     pub(super) rejected: [u64; Reason::COUNT],
 }
 
@@ -108,8 +108,8 @@ impl LocalCounters<'_> {
     }
 
     #[inline]
-    pub(super) fn rejected(self, reason: &Reason) {
-        self.increment(&self.counters.rejected[reason.index()]);
+    pub(super) fn rejected(self, decision: Decision) {
+        self.increment(&self.counters.rejected[decision.reason_index()]);
     }
 
     #[inline]
@@ -136,7 +136,7 @@ impl LocalCounters<'_> {
     }
 }
 
-/// Counters of the requests that a dry run has admitted, by class and by [`Reason::index`]. Threads share them: only a dry
+/// Counters of the requests that a dry run has admitted, by class and by [`Decision::reason_index`]. Threads share them: only a dry
 /// run pays for them.
 pub(super) struct DryRunCounters(CachePadded<[[AtomicU64; Reason::COUNT]; MAX_CLASSES]>);
 
@@ -147,9 +147,9 @@ impl DryRunCounters {
         }
     }
 
-    pub(super) fn count(&self, class: usize, reason: &Reason) {
+    pub(super) fn count(&self, class: usize, decision: Decision) {
         // ORDERING: Relaxed: see above.
-        self.0[class][reason.index()].fetch_add(1, Ordering::Relaxed);
+        self.0[class][decision.reason_index()].fetch_add(1, Ordering::Relaxed);
     }
 
     pub(super) fn totals(&self, class: usize) -> [u64; Reason::COUNT] {

@@ -1,10 +1,10 @@
-//! The fast path of an admission: thresholds below which the admission rule has no objection.
+//! The fast path of an admission: thresholds up to which the admission rule has no objection.
 
 use super::word::{Lanes, Limits, MAX_LANE_BITS};
 use crate::shed::curve::Curve;
 
 /// Thresholds of one class: as long as the class's permits and the permits of all classes stay at or below them, no
-/// limit is exceeded and no curve is evaluated.
+/// limit is exceeded and no curve is to be evaluated.
 ///
 /// | bits     | meaning                                                 |
 /// |----------|---------------------------------------------------------|
@@ -12,8 +12,7 @@ use crate::shed::curve::Curve;
 /// | 24..48   | threshold for the permits of all classes                |
 /// | 0..24    | threshold for the permits of the class                  |
 ///
-/// If the mode of the wall concerns the class, the epoch is another one, so that every request of the class is judged
-/// by the mode.
+/// If the mode of the wall may decide any request of the class, the epoch is another one, so that the mode is looked at.
 #[derive(Clone, Copy)]
 pub(super) struct Thresholds(u64);
 
@@ -29,6 +28,9 @@ impl Thresholds {
     }
 
     /// Computes the thresholds of class `class` from these limits and this curve, for the epoch of `word`.
+    ///
+    /// Two pairs of thresholds are right: one for a class within its guarantee, one for a class that borrows. This takes
+    /// the pair that holds in more states of the wall.
     pub(super) const fn new(
         lanes: Lanes,
         word: u64,
@@ -36,11 +38,24 @@ impl Thresholds {
         curve: Curve,
         class: usize,
     ) -> Thresholds {
-        // The committed permits are never more than the total and all guarantees together.
-        let unreserved = limits.capacity - lanes.total(limits.guarantees);
-        let total = min([unreserved, curve.permits_at_lo(limits.capacity), THRESHOLD]);
-        let of_class = lanes.get(limits.caps, class);
-        Thresholds(lanes.tagged(word, total << TOTAL_SHIFT | of_class))
+        let guaranteed = Pair::within_guarantee(lanes, limits, class);
+        let borrowed = Pair::of_borrower(lanes, limits, curve, class);
+        let pair = if guaranteed.states() > borrowed.states() {
+            guaranteed
+        } else {
+            borrowed
+        };
+        pair.tagged(lanes, word)
+    }
+
+    /// Computes the thresholds of class `class` if its curve must not be skipped: they end at its guarantee.
+    pub(super) const fn without_curve(
+        lanes: Lanes,
+        word: u64,
+        limits: &Limits,
+        class: usize,
+    ) -> Thresholds {
+        Pair::within_guarantee(lanes, limits, class).tagged(lanes, word)
     }
 
     pub(super) const fn to_word(self) -> u64 {
@@ -79,9 +94,59 @@ const fn slow_path() -> bool {
     false
 }
 
-const fn min([a, b, c]: [u64; 3]) -> u64 {
-    let min = if a < b { a } else { b };
-    if c < min { c } else { min }
+/// The most permits of one class, and of all classes, up to which the class is admitted without a look at its rule.
+#[derive(Clone, Copy)]
+struct Pair {
+    of_class: u64,
+    total: u64,
+}
+
+impl Pair {
+    /// Within its guarantee, a class is admitted as long as a permit is free, whatever its curve says.
+    const fn within_guarantee(lanes: Lanes, limits: &Limits, class: usize) -> Pair {
+        Pair {
+            of_class: lanes.get(limits.guarantees, class),
+            total: limits.capacity,
+        }
+    }
+
+    /// Beyond its guarantee, a class is admitted as long as the [committed](Lanes::committed) permits fit the capacity,
+    /// and the utilization is below the curve's `lo`.
+    ///
+    /// With `x` permits in use by the class and `y` by the others, at most `x + guaranteed + max(0, y - smallest)`
+    /// permits are committed: permits beyond a guarantee have first used up at least the smallest one.
+    const fn of_borrower(lanes: Lanes, limits: &Limits, curve: Curve, class: usize) -> Pair {
+        let guaranteed = lanes.guaranteed_to_others(limits, class);
+        let mut smallest = guaranteed;
+        let mut other = 0;
+        while other < lanes.count() {
+            if other != class {
+                smallest = min(smallest, lanes.get(limits.guarantees, other));
+            }
+            other += 1;
+        }
+        let uncommitted = limits.capacity - (guaranteed - smallest);
+        Pair {
+            of_class: lanes.reachable(limits, class),
+            total: min(uncommitted, curve.permits_at_lo(limits.capacity)),
+        }
+    }
+
+    /// Returns twice the number of states in which these thresholds admit, nearly: of the class's permits and those of
+    /// all others.
+    const fn states(self) -> u64 {
+        let of_class = min(self.of_class, self.total);
+        of_class * (2 * self.total - of_class)
+    }
+
+    const fn tagged(self, lanes: Lanes, word: u64) -> Thresholds {
+        let total = min(self.total, THRESHOLD);
+        Thresholds(lanes.tagged(word, total << TOTAL_SHIFT | self.of_class))
+    }
+}
+
+const fn min(a: u64, b: u64) -> u64 {
+    if a < b { a } else { b }
 }
 
 #[cfg(test)]
@@ -91,31 +156,74 @@ mod tests {
     use crate::floodwall::word::Verdict;
     use crate::shed::utilization::Utilization;
 
+    /// Checks up to how many permits of class 0 and of all classes these thresholds admit.
+    #[track_caller]
+    fn assert_admits_up_to(limits: &Limits, thresholds: Thresholds, of_class: u64, total: u64) {
+        let lanes = Lanes::new(2);
+        let thresholds = Thresholds::from_word(thresholds.to_word());
+        let up_to = |max| 0..=max + 1;
+        for (own, others) in up_to(of_class).flat_map(|own| up_to(total).map(move |o| (own, o))) {
+            let after = lanes.put(own + 1, 0) | lanes.put(others, 1);
+            let expected = own < of_class && own + 1 + others <= total;
+            let admits = thresholds.admit(lanes, after, 0, 1);
+            assert_eq!(
+                admits,
+                expected,
+                "{} own, {others} others, {limits:?}",
+                own + 1
+            );
+            assert!(thresholds.are_of_epoch(lanes, after));
+            let next = after + lanes.next_epoch();
+            assert!(!thresholds.are_of_epoch(lanes, next));
+        }
+    }
+
     /// A request that needlessly leaves the fast path gets the same answer, so no other test would notice.
     #[test]
-    fn thresholds_admit_exactly_up_to_the_first_limit() {
+    fn thresholds_hold_in_as_many_states_as_they_can() {
         let lanes = Lanes::new(2);
-        let word = |own: u64, others| lanes.put(own, 0) | lanes.put(others, 1);
-        let limits = Limits {
-            guarantees: word(3, 6),
-            caps: word(9, 20),
-            capacity: 20,
-        };
-        // 11 permits are not guaranteed; the ramp begins at 8 of 20.
-        for (curve, total) in [(Curve::NEVER, 11), (Curve::linear(0.4, 0.8), 8)] {
+        let pair = |own: u64, other: u64| lanes.put(own, 0) | lanes.put(other, 1);
+        let ramp = Curve::linear(0.6, 0.8);
+        for (guarantees, caps, curve, of_class, total) in [
+            // The wall of the README: its messages are only rejected if all that is not guaranteed to logins is in use.
+            ((50, 20), (100, 50), Curve::NEVER, 80, 100),
+            // Its logins: the guarantee is longer than the way to the ramp.
+            ((20, 50), (50, 100), ramp, 20, 100),
+            // `exactly(50)` twice.
+            ((50, 50), (50, 50), Curve::NEVER, 50, 100),
+            // Without guarantees, the cap and the ramp.
+            ((0, 0), (70, 100), Curve::NEVER, 70, 100),
+            ((0, 0), (70, 100), ramp, 70, 60),
+            ((0, 0), (70, 100), Curve::ALWAYS, 70, 0),
+            // A small guarantee is left for the longer way to the ramp.
+            ((5, 10), (70, 100), ramp, 70, 60),
+        ] {
+            let limits = Limits {
+                guarantees: pair(guarantees.0, guarantees.1),
+                caps: pair(caps.0, caps.1),
+                capacity: 100,
+            };
             let thresholds = Thresholds::new(lanes, 0, &limits, curve, 0);
-            let thresholds = Thresholds::from_word(thresholds.to_word());
-            for (own, others) in (1..=20).flat_map(|own| (0..=20).map(move |others| (own, others)))
-            {
-                let after = word(own, others);
-                let expected = own <= 9 && own + others <= total;
-                let admits = thresholds.admit(lanes, after, 0, 1);
-                assert_eq!(admits, expected, "{own} own, {others} others");
-                assert!(thresholds.are_of_epoch(lanes, after));
-                let next = after + lanes.next_epoch();
-                assert!(!thresholds.are_of_epoch(lanes, next));
-            }
+            assert_admits_up_to(&limits, thresholds, of_class, total);
+            let thresholds = Thresholds::without_curve(lanes, 0, &limits, 0);
+            assert_admits_up_to(&limits, thresholds, guarantees.0, 100);
         }
+    }
+
+    /// With more than two classes, permits beyond one guarantee leave the other guarantees free.
+    #[test]
+    fn thresholds_of_three_classes_leave_the_guarantees_of_the_others() {
+        let lanes = Lanes::new(3);
+        let word = |[a, b, c]: [u64; 3]| lanes.put(a, 0) | lanes.put(b, 1) | lanes.put(c, 2);
+        let limits = Limits {
+            guarantees: word([0, 10, 30]),
+            caps: word([100; 3]),
+            capacity: 100,
+        };
+        let thresholds = Thresholds::new(lanes, 0, &limits, Curve::NEVER, 0);
+        let admits = |permits| thresholds.admit(lanes, word(permits), 0, 1);
+        assert!(admits([60, 0, 0]) && admits([1, 69, 0]) && admits([60, 10, 0]));
+        assert!(!admits([61, 0, 0]) && !admits([1, 70, 0]) && !admits([1, 40, 30]));
     }
 
     /// Thresholds are stored before the epoch is stepped, so the epoch before must not use them either.
@@ -150,9 +258,13 @@ mod tests {
         class: usize,
         permits: u32,
     ) -> bool {
-        let thresholds = Thresholds::new(lanes, word, limits, curve, class);
         let after = lanes.after(word, class, permits);
-        let admits = thresholds.admit(lanes, after, class, permits);
+        let admitted_by = |thresholds: Thresholds| thresholds.admit(lanes, after, class, permits);
+        let admits = admitted_by(Thresholds::new(lanes, word, limits, curve, class));
+        if admitted_by(Thresholds::without_curve(lanes, word, limits, class)) {
+            let verdict = lanes.judge(after, limits, class, permits);
+            assert_eq!(verdict, Verdict::Guaranteed, "{word:#x}, {limits:x?}");
+        }
         let is_right = !admits
             || match lanes.judge(after, limits, class, permits) {
                 Verdict::Guaranteed => true,
@@ -252,7 +364,7 @@ mod tests {
             );
             for class in 0..count {
                 let largest = max.min(capacity);
-                let guarantee = below(left.min(largest) + 1) * u64::from(below(8) == 0);
+                let guarantee = below(left.min(largest) + 1) / (1 + below(8));
                 left -= guarantee;
                 limits.guarantees |= lanes.put(guarantee, class);
                 limits.caps |= lanes.put(guarantee + below(largest - guarantee + 1), class);

@@ -26,10 +26,18 @@ impl Mode {
         dry_run: ClassSet(0),
     };
 
-    /// Returns whether a request of this class, which has this curve, may be decided by more than its rule.
-    pub(super) const fn concerns(&self, class: usize, curve: Curve) -> bool {
-        let is_shed_by_pressure = self.pressure > 0.0 && curve.probability(self.pressure) > 0.0;
-        self.closed || self.dry_run.contains(class) || is_shed_by_pressure
+    pub(super) const fn is_default(&self) -> bool {
+        !self.closed && self.pressure == 0.0 && self.dry_run.0 == 0
+    }
+
+    /// Returns whether requests of this class may be decided by more than its rule, even within its guarantee.
+    pub(super) const fn concerns(&self, class: usize) -> bool {
+        self.closed || self.dry_run.contains(class)
+    }
+
+    /// Returns whether the pressure may shed requests by this curve.
+    pub(super) const fn may_shed(&self, curve: Curve) -> bool {
+        self.pressure > 0.0 && curve.probability(self.pressure) > 0.0
     }
 
     /// Returns a pressure in range. NaN and negative numbers read as 0.

@@ -95,8 +95,10 @@ const fn thresholds_of<C: Class>(settings: &Settings<C>, word: u64, class: usize
     let lanes = Rules::<C>::LANES;
     let Settings { rules, mode } = settings;
     let curve = rules.curves[class];
-    let thresholds = if mode.concerns(class, curve) {
+    let thresholds = if mode.concerns(class) {
         Thresholds::unused(lanes, word)
+    } else if mode.may_shed(curve) {
+        Thresholds::without_curve(lanes, word, &rules.limits(), class)
     } else {
         Thresholds::new(lanes, word, &rules.limits(), curve, class)
     };
@@ -110,6 +112,10 @@ pub(super) struct Slot {
     // The fields of a [`Limits`].
     guarantees: AtomicU64,
     caps: AtomicU64,
+    /// | bits  | meaning                                               |
+    /// |-------|-------------------------------------------------------|
+    /// | 63    | the mode is not the default: see `mode`, `pressure`   |
+    /// | 0..63 | capacity                                              |
     capacity: AtomicU64,
     /// The [`Curve`] of each class.
     curves: [AtomicU64; MAX_CLASSES],
@@ -133,6 +139,7 @@ pub(super) struct Slot {
 
 const GUARANTEE_SHIFT: u32 = 32;
 const CLOSED: u64 = 1 << MAX_CLASSES;
+const HAS_MODE: u64 = 1 << 63;
 
 const fn share_to_word(share: Share) -> u64 {
     (share.guarantee() as u64) << GUARANTEE_SHIFT | share.cap() as u64
@@ -140,6 +147,10 @@ const fn share_to_word(share: Share) -> u64 {
 
 const fn share_from_word(word: u64) -> Share {
     Share::between((word >> GUARANTEE_SHIFT) as u32, word as u32)
+}
+
+const fn capacity_to_word(limits: &Limits, mode: Mode) -> u64 {
+    limits.capacity | if mode.is_default() { 0 } else { HAS_MODE }
 }
 
 const fn mode_to_word(mode: Mode) -> u64 {
@@ -155,7 +166,7 @@ impl Slot {
             Slot {
                 guarantees: AtomicU64::new(limits.guarantees),
                 caps: AtomicU64::new(limits.caps),
-                capacity: AtomicU64::new(limits.capacity),
+                capacity: AtomicU64::new(capacity_to_word(&limits, *mode)),
                 curves: each_class!(class => AtomicU64::new(rules.curves[class].to_word())),
                 shares: each_class!(class => AtomicU64::new(share_to_word(rules.shares[class]))),
                 mode: AtomicU64::new(mode_to_word(*mode)),
@@ -171,7 +182,8 @@ impl Slot {
         // value of a later epoch must find a later epoch in the word when it loads or exchanges the word again.
         self.guarantees.store(limits.guarantees, Ordering::Release);
         self.caps.store(limits.caps, Ordering::Release);
-        self.capacity.store(limits.capacity, Ordering::Release);
+        self.capacity
+            .store(capacity_to_word(&limits, *mode), Ordering::Release);
         for class in 0..C::NAMES.len() {
             let curve = rules.curves[class].to_word();
             let share = share_to_word(rules.shares[class]);
@@ -187,12 +199,20 @@ impl Slot {
 
     #[inline(always)]
     pub(super) fn limits(&self) -> Limits {
+        self.limits_and_mode().0
+    }
+
+    /// Returns the limits, and whether the mode is not the default. That takes one load less than to look at the mode.
+    #[inline(always)]
+    pub(super) fn limits_and_mode(&self) -> (Limits, bool) {
         // ORDERING: Acquire: pairs with the Release in `write`; required for the reason given there.
-        Limits {
+        let capacity = self.capacity.load(Ordering::Acquire);
+        let limits = Limits {
             guarantees: self.guarantees.load(Ordering::Acquire),
             caps: self.caps.load(Ordering::Acquire),
-            capacity: self.capacity.load(Ordering::Acquire),
-        }
+            capacity: capacity & !HAS_MODE,
+        };
+        (limits, capacity & HAS_MODE != 0)
     }
 
     #[inline(always)]

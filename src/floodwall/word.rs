@@ -71,6 +71,10 @@ impl Lanes {
         Layout::Lanes { bits: self.bits }
     }
 
+    pub(super) const fn count(self) -> usize {
+        self.count as usize
+    }
+
     /// Returns the largest number of permits that a lane can count.
     pub(super) const fn max(self) -> u32 {
         (1 << self.bits) - 1
@@ -177,14 +181,20 @@ impl Lanes {
         self.committed(word, limits.guarantees - own) - self.total(word)
     }
 
+    /// Returns the sum of the guarantees of the classes other than `class`.
+    #[inline(always)]
+    pub(super) const fn guaranteed_to_others(self, limits: &Limits, class: usize) -> u64 {
+        self.total(limits.guarantees) - self.get(limits.guarantees, class)
+    }
+
     /// Returns the most permits that class `class` can ever hold: its cap, or the permits that are not guaranteed to
     /// other classes.
     #[inline(always)]
     pub(super) const fn reachable(self, limits: &Limits, class: usize) -> u64 {
-        let guaranteed_to_others =
-            self.total(limits.guarantees) - self.get(limits.guarantees, class);
         // The capacity and the guarantees can be of different epochs. Then the result is not used: see the second look.
-        let not_guaranteed = limits.capacity.wrapping_sub(guaranteed_to_others);
+        let not_guaranteed = limits
+            .capacity
+            .wrapping_sub(self.guaranteed_to_others(limits, class));
         let cap = self.get(limits.caps, class);
         if cap < not_guaranteed {
             cap

@@ -46,11 +46,17 @@ impl Utilization {
     /// Returns the higher of this utilization and the pressure.
     #[inline]
     pub(crate) fn max_with_pressure(self, pressure: f64) -> Self {
-        // The first comparison is cheap and rarely true; it is never true for NaN.
-        if pressure > 0.0 && pressure > self.value() {
+        if self.is_below(pressure) {
             Utilization::from_f64(pressure)
         } else {
             self
         }
+    }
+
+    /// Returns whether this utilization is below the pressure.
+    #[inline]
+    pub(crate) fn is_below(self, pressure: f64) -> bool {
+        // The first comparison is cheap and rarely true; it is never true for NaN.
+        pressure > 0.0 && pressure > self.value()
     }
 }

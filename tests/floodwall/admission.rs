@@ -11,7 +11,7 @@ fn rejection_names_class_and_reason() {
     let _logins = wall.admit_with(Kind::Login, permits(50)).unwrap();
     let rejection = wall.admit(Kind::Login).unwrap_err();
     assert_eq!(rejection.class, "background login");
-    assert_eq!(rejection.reason.name(), "class_full");
+    assert_eq!(rejection.reason().name(), "class_full");
     assert_eq!(
         rejection.to_string(),
         "background login: class full: 50 of 50 permits in use"
@@ -25,7 +25,7 @@ fn rejection_names_class_and_reason() {
     let wall = Floodwall::from_rules(RULES);
     let _messages = wall.admit_with(Kind::Message, permits(80)).unwrap();
     let rejection = wall.admit(Kind::Message).unwrap_err();
-    assert_eq!(rejection.reason.name(), "pool_full");
+    assert_eq!(rejection.reason().name(), "pool_full");
     assert_eq!(
         rejection.to_string(),
         "Message: pool full: 80 of 100 permits in use, 20 reserved for other classes"
@@ -35,7 +35,7 @@ fn rejection_names_class_and_reason() {
     let _messages = wall.admit_with(Kind::Message, permits(70)).unwrap();
     let lowest = permits(21).draw(Draw::from(0));
     let rejection = wall.admit_with(Kind::Login, lowest).unwrap_err();
-    assert_eq!(rejection.reason.name(), "shed");
+    assert_eq!(rejection.reason().name(), "shed");
     assert_eq!(
         rejection.to_string(),
         "background login: shed at utilization 0.70 (reject probability 0.50), 21 requested"
@@ -46,7 +46,7 @@ fn rejection_names_class_and_reason() {
 fn request_that_can_never_fit_is_told_apart_from_busy() {
     let wall = Floodwall::from_rules(RULES);
     let rejection = wall.admit_with(Kind::Login, permits(51)).unwrap_err();
-    assert_eq!(rejection.reason.name(), "too_large");
+    assert_eq!(rejection.reason().name(), "too_large");
     assert_eq!(
         rejection.to_string(),
         "background login: too large: the class can hold at most 50 permits, 51 requested"
@@ -54,12 +54,12 @@ fn request_that_can_never_fit_is_told_apart_from_busy() {
     // The cap of `Message` is 100, but 20 permits are guaranteed to the other class.
     let rejection = wall.admit_with(Kind::Message, permits(81)).unwrap_err();
     assert!(matches!(
-        rejection.reason,
+        rejection.reason(),
         Reason::TooLarge { reachable: 80, .. }
     ));
     let _busy = wall.admit_with(Kind::Message, permits(80)).unwrap();
     let rejection = wall.admit_with(Kind::Message, permits(80)).unwrap_err();
-    assert_eq!(rejection.reason.name(), "pool_full");
+    assert_eq!(rejection.reason().name(), "pool_full");
     let snapshot = wall.snapshot();
     assert_eq!(
         (
@@ -75,7 +75,7 @@ fn request_that_can_never_fit_is_told_apart_from_busy() {
         let rejection = wall
             .admit_with(Kind::Login, permits(requested))
             .unwrap_err();
-        assert_eq!(rejection.reason.name(), "class_full");
+        assert_eq!(rejection.reason().name(), "class_full");
     }
 }
 
@@ -100,7 +100,7 @@ fn cap_holds_under_any_pressure() {
         let options = AdmitOptions::new().draw(Draw::from(0)).pressure(pressure);
         let _held = [(); 2].map(|()| wall.admit_with(NthClass(0), options).unwrap());
         let rejection = wall.admit_with(NthClass(0), options).unwrap_err();
-        assert_eq!(rejection.reason.name(), "class_full");
+        assert_eq!(rejection.reason().name(), "class_full");
     }
 }
 
@@ -108,7 +108,7 @@ fn cap_holds_under_any_pressure() {
 fn curve_reads_the_higher_of_pressure_and_utilization() {
     #[track_caller]
     fn reported_utilization(rejection: Rejection) -> f64 {
-        let Reason::Shed { utilization, .. } = rejection.reason else {
+        let Reason::Shed { utilization, .. } = rejection.reason() else {
             panic!("{rejection}");
         };
         utilization

@@ -24,7 +24,7 @@ fn class_can_hold_exactly_its_lane_maximum() {
             assert_eq!(in_use(&wall), [first; COUNT]);
             for class in classes() {
                 let _rest = wall.admit_with(class, permits(max - first)).unwrap();
-                let Reason::ClassFull { in_use, cap, .. } = wall.admit(class).unwrap_err().reason
+                let Reason::ClassFull { in_use, cap, .. } = wall.admit(class).unwrap_err().reason()
                 else {
                     panic!("the class is full");
                 };
@@ -62,7 +62,7 @@ fn request_never_changes_another_lane() {
                             after[class] += requested;
                             assert!(answer.is_ok());
                         } else {
-                            match answer.as_ref().unwrap_err().reason {
+                            match answer.as_ref().unwrap_err().reason() {
                                 Reason::TooLarge { reachable, .. } => {
                                     assert!(requested > max && reachable == max);
                                 }
@@ -102,7 +102,7 @@ fn full_lanes_add_up_to_the_capacity() {
         wall.set_rules(Rules::new(all - 1, &equal_rules(Share::at_most(max))));
         assert!(wall.utilization() > 1.0);
         drop(held.pop());
-        let reason = wall.admit(NthClass(COUNT - 1)).unwrap_err().reason;
+        let reason = wall.admit(NthClass(COUNT - 1)).unwrap_err().reason();
         let Reason::PoolFull {
             in_use: total,
             capacity,

@@ -18,7 +18,7 @@ fn closed_wall_rejects_every_request_and_keeps_its_numbers() {
     for requested in [0, 1, 20, 101, u32::MAX] {
         for kind in [Kind::Message, Kind::Login] {
             let rejection = wall.admit_with(kind, permits(requested)).unwrap_err();
-            assert_eq!(rejection.reason, Reason::Closed);
+            assert_eq!(rejection.reason(), Reason::Closed);
             assert_eq!(
                 (rejection.class, rejection.requested),
                 (kind.name(), requested)
@@ -27,7 +27,7 @@ fn closed_wall_rejects_every_request_and_keeps_its_numbers() {
     }
     let rejection = wall.admit(Kind::Login).unwrap_err();
     assert_eq!(rejection.to_string(), "background login: closed");
-    assert_eq!(rejection.reason.name(), "closed");
+    assert_eq!(rejection.reason().name(), "closed");
 
     let closed = wall.snapshot();
     assert!(closed.closed);
@@ -55,7 +55,7 @@ fn rule_updates_never_open_a_closed_wall() {
     let closed = || {
         assert!(wall.is_closed());
         for kind in [Kind::Message, Kind::Login] {
-            assert_eq!(wall.admit(kind).unwrap_err().reason, Reason::Closed);
+            assert_eq!(wall.admit(kind).unwrap_err().reason(), Reason::Closed);
         }
     };
     wall.set_rules(RULES);
@@ -110,7 +110,7 @@ fn curves_read_the_highest_of_both_pressures_and_the_utilization() {
         let options = AdmitOptions::new().draw(Draw::from(0)).pressure(of_request);
         wall.admit_with(Kind::Login, options)
             .map(drop)
-            .map_err(|rejection| match rejection.reason {
+            .map_err(|rejection| match rejection.reason() {
                 Reason::Shed { utilization, .. } => utilization,
                 other => panic!("{other:?}"),
             })
@@ -164,10 +164,10 @@ fn pressure_sheds_only_what_a_curve_sheds() {
     wall.set_pressure(1.0);
     let _guaranteed = wall.admit_with(Kind::Login, permits(20)).unwrap();
     let shed = wall.admit(Kind::Login).unwrap_err();
-    assert_eq!(shed.reason.name(), "shed");
+    assert_eq!(shed.reason().name(), "shed");
     let _messages = wall.admit_with(Kind::Message, permits(80)).unwrap();
     let full = wall.admit(Kind::Message).unwrap_err();
-    assert_eq!(full.reason.name(), "pool_full");
+    assert_eq!(full.reason().name(), "pool_full");
     assert_eq!(wall.rules(), RULES);
     wall.set_pressure(0.0);
     drop((_guaranteed, _messages));
@@ -218,11 +218,11 @@ fn dry_run_admits_and_counts_by_reason() {
     assert_eq!((login.would_reject.total(), wall.utilization()), (4, 1.1));
     // The other class is judged as ever. It is above its guarantee, and nothing is free.
     let full = wall.admit(Kind::Message).unwrap_err();
-    assert_eq!(full.reason.name(), "pool_full");
+    assert_eq!(full.reason().name(), "pool_full");
 
     wall.set_dry_run(&[]);
     let full = wall.admit(Kind::Login).unwrap_err();
-    assert_eq!(full.reason.name(), "pool_full");
+    assert_eq!(full.reason().name(), "pool_full");
     drop((held, messages));
     assert_eq!(wall.snapshot().in_use(), 0);
 }
@@ -252,7 +252,7 @@ fn dry_run_admits_up_to_what_a_lane_can_count() {
             let held = wall.admit_with(class, permits(max - 1)).unwrap();
             for requested in [2, max, u32::MAX] {
                 let rejection = wall.admit_with(class, permits(requested)).unwrap_err();
-                let name = rejection.reason.name();
+                let name = rejection.reason().name();
                 // With one class, the cap is the whole capacity.
                 let full = if COUNT == 1 {
                     "pool_full"
@@ -280,7 +280,7 @@ fn closed_wall_rejects_also_in_dry_run() {
         let rejection = wall
             .admit_with(Kind::Login, permits(requested))
             .unwrap_err();
-        assert_eq!(rejection.reason, Reason::Closed);
+        assert_eq!(rejection.reason(), Reason::Closed);
     }
     assert_eq!(wall.snapshot()[Kind::Login].would_reject.total(), 0);
 }

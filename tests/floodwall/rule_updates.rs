@@ -124,7 +124,7 @@ fn lowered_capacity_drains() {
         assert_eq!(wall.in_use(Kind::Message), in_use);
         assert_eq!(wall.utilization(), utilization);
         // A request within its guarantee is rejected only while the whole pool is full.
-        let reason = wall.admit(Kind::Login).unwrap_err().reason;
+        let reason = wall.admit(Kind::Login).unwrap_err().reason();
         assert!(matches!(
             reason,
             Reason::PoolFull {
@@ -136,7 +136,7 @@ fn lowered_capacity_drains() {
         held.pop();
     }
     // One permit is free. Only a class with an unused guarantee can acquire it.
-    let reason = wall.admit(Kind::Message).unwrap_err().reason;
+    let reason = wall.admit(Kind::Message).unwrap_err().reason();
     assert!(matches!(
         reason,
         Reason::PoolFull {

@@ -46,7 +46,7 @@ fn visit(wall: &Floodwall<Kind>, answers: &mut Answers) {
         .into_iter()
         .zip(answers)
     {
-        let answer = match wall.admit(kind).map_err(|rejection| rejection.reason) {
+        let answer = match wall.admit(kind).map_err(|rejection| rejection.reason()) {
             Ok(_permit) => 0,
             Err(Reason::Shed { .. }) => 1,
             Err(Reason::ClassFull { .. }) => 2,
@@ -221,7 +221,7 @@ fn limits_and_guarantees_hold_during_rule_updates() {
         3..=6 => drop(visit(Kind::Login)),
         _ => {
             let rejection = visit(Kind::Batch).err();
-            let reason = rejection.map(|rejection| rejection.reason.name());
+            let reason = rejection.map(|rejection| rejection.reason().name());
             assert_ne!(reason, Some("shed"));
         }
     });

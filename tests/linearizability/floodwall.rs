@@ -41,7 +41,7 @@ impl Subject for Floodwall<Kind> {
                             class, requested, ..
                         } = rejection;
                         assert_eq!((class, requested), (NAMES[index], permits));
-                        let reason = rejected(rejection.reason);
+                        let reason = rejected(rejection.reason());
                         assert_eq!(rejection.to_string(), text(class, reason, permits));
                         Answer::Rejected(reason)
                     }

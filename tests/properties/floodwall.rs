@@ -420,8 +420,9 @@ fn floodwall_matches_its_oracle<const COUNT: usize>() {
                     oracle.apply(request, expected);
                     match (result, expected) {
                         (Ok(permit), Ok(_)) => held.push((permit, class, permits)),
-                        (Err(Rejection { reason, class: name, requested, .. }), Err(expected)) => {
-                            let actual = rejection(reason);
+                        (Err(rejected), Err(expected)) => {
+                            let Rejection { class: name, requested, .. } = rejected;
+                            let actual = rejection(rejected.reason());
                             prop_assert!(
                                 is_same(actual, expected),
                                 "{actual:?} is not {expected:?}"
@@ -524,7 +525,7 @@ fn rules_stay_in_force_when_the_epoch_wraps() {
             let all = wall
                 .admit_with(last, AdmitOptions::new().permits(cap - used))
                 .unwrap();
-            let reason = wall.admit(last).unwrap_err().reason;
+            let reason = wall.admit(last).unwrap_err().reason();
             assert!(
                 matches!(reason, Reason::ClassFull { cap: reported, .. } if reported == cap),
                 "after {update} updates: {reason:?}"

@@ -118,7 +118,7 @@ impl<const N: usize> Wall for WallOf<N> {
     fn admit(&mut self, class: usize, permits: u32, draw: Draw) -> Result<PermitKey, Reason> {
         let options = AdmitOptions::new().permits(permits).draw(draw);
         let admitted = self.wall.admit_owned_with(Slot(class), options);
-        let permit = admitted.map_err(|rejection| rejection.reason)?;
+        let permit = admitted.map_err(|rejection| rejection.reason())?;
         Ok(PermitKey(self.permits.insert(permit)))
     }
 

@@ -56,7 +56,7 @@ pub fn reject<B: Default, E>(
 /// the application, and in the metadata `grpc-retry-pushback-ms`, for the retry policy of the client's library.
 #[must_use]
 pub fn status(rejection: &Rejection, retry_after: Duration) -> Status {
-    let (code, retry_after) = match rejection.reason {
+    let (code, retry_after) = match rejection.reason() {
         Reason::ClassFull { .. } => (Code::ResourceExhausted, Some(retry_after)),
         Reason::TooLarge { .. } => (Code::ResourceExhausted, None),
         _ => (Code::Unavailable, Some(retry_after)),
@@ -70,5 +70,5 @@ pub fn status(rejection: &Rejection, retry_after: Duration) -> Status {
     };
     let mut metadata = MetadataMap::new();
     metadata.insert(PUSHBACK, pushback);
-    Status::with_error_details_and_metadata(code, rejection.reason.name(), details, metadata)
+    Status::with_error_details_and_metadata(code, rejection.reason().name(), details, metadata)
 }

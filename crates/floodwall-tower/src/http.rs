@@ -46,12 +46,12 @@ pub fn reject<B: From<&'static str>, E>(
 ) -> impl Fn(Rejection) -> Result<Response<B>, E> + Copy + Send + Sync + 'static {
     let retry_after = RetryAfter::new(retry_after_s);
     move |rejection| {
-        let (status, may_retry) = match rejection.reason {
+        let (status, may_retry) = match rejection.reason() {
             Reason::ClassFull { .. } => (StatusCode::TOO_MANY_REQUESTS, true),
             Reason::TooLarge { .. } => (StatusCode::PAYLOAD_TOO_LARGE, false),
             _ => (StatusCode::SERVICE_UNAVAILABLE, true),
         };
-        let mut response = Response::new(B::from(rejection.reason.name()));
+        let mut response = Response::new(B::from(rejection.reason().name()));
         *response.status_mut() = status;
         let headers = response.headers_mut();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/plain"));

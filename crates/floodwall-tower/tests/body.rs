@@ -83,7 +83,7 @@ const FAILED: Step = Poll::Ready(Some(Err(Failure)));
 
 /// Rejects with an empty body, which notes nothing.
 fn reject<E>(rejection: Rejection) -> Result<Response<Script>, E> {
-    let builder = Response::builder().header("reason", rejection.reason.name());
+    let builder = Response::builder().header("reason", rejection.reason().name());
     Ok(builder.body(Script::default()).unwrap())
 }
 

@@ -56,7 +56,7 @@ impl Admin {
                 Ok(_) => text(StatusCode::OK, "alive"),
                 Err(_) => unavailable("no pool thread was free for half a second"),
             },
-            Err(rejection) if matches!(rejection.reason, Reason::Closed) => {
+            Err(rejection) if matches!(rejection.reason(), Reason::Closed) => {
                 text(StatusCode::OK, "closed")
             }
             Err(rejection) => unavailable(&rejection.to_string()),

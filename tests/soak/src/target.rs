@@ -48,7 +48,7 @@ impl From<Full> for Answer {
 
 impl From<Rejection> for Answer {
     fn from(rejection: Rejection) -> Self {
-        match rejection.reason {
+        match rejection.reason() {
             Reason::Shed { .. } => Answer::Shed,
             Reason::ClassFull { .. } => Answer::ClassFull,
             Reason::PoolFull { .. } => Answer::PoolFull,

@@ -333,7 +333,7 @@ impl Record {
         let class = Kind::ALL
             .iter()
             .position(|kind| kind.name() == rejection.class);
-        let reason = match rejection.reason {
+        let reason = match rejection.reason() {
             Reason::Shed { .. } => 0,
             Reason::ClassFull { .. } => 1,
             Reason::PoolFull { .. } => 2,

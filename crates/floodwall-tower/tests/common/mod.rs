@@ -68,7 +68,7 @@ pub fn rejections() -> [Rejection; 5] {
     };
     let rejections = [shed, class_full, pool_full, too_large, closed];
     assert!(matches!(
-        rejections.map(|rejection| rejection.reason),
+        rejections.map(|rejection| rejection.reason()),
         [
             Reason::Shed { .. },
             Reason::ClassFull { .. },
