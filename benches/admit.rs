@@ -4,17 +4,19 @@
 
 mod common;
 
-use criterion::measurement::WallTime;
-use criterion::{BenchmarkGroup, BenchmarkId, Criterion, criterion_group, criterion_main};
+use std::cell::Cell;
+use std::error::Error;
+use std::time::Duration;
+
 use floodwall::{AdmitOptions, Curve, Draw, Share};
+use floodwall_benches::Turns;
 
 use common::walls::{ALL, BELOW_RAMP, INSIDE_RAMP, OneOf, RAMP, hold, wall};
 use common::{CAPACITY, FLOOR, is_err, peers};
 
-type Group<'a> = BenchmarkGroup<'a, WallTime>;
-
-fn admit(criterion: &mut Criterion) {
-    let group = &mut criterion.benchmark_group("admit");
+fn main() -> Result<(), Box<dyn Error>> {
+    let mut turns = Turns::new("admit", Duration::from_micros(100), 1_000);
+    let group = &mut turns;
     baselines(group);
     admitted::<1>(group);
     admitted::<2>(group);
@@ -25,21 +27,19 @@ fn admit(criterion: &mut Criterion) {
     rejected::<2>(group);
     rejected::<4>(group);
     rejected::<8>(group);
+    turns.run()
 }
 
 /// Measures the floor and permits without classes.
-fn baselines(group: &mut Group<'_>) {
-    let id = |subject| BenchmarkId::new(subject, classes(1));
-    group.bench_function(id("floor"), |b| b.iter(|| FLOOR.acquire_and_release()));
-    group.bench_function(id("bulkhead"), |b| {
-        b.iter(|| drop(peers::BULKHEAD.try_acquire()));
+fn baselines(group: &mut Turns) {
+    group.call("floor", &classes(1), || FLOOR.acquire_and_release());
+    group.call("bulkhead", &classes(1), || {
+        drop(peers::BULKHEAD.try_acquire())
     });
-    group.bench_function(id("tokio"), |b| {
-        b.iter(|| drop(peers::TOKIO.try_acquire()));
-    });
+    group.call("tokio", &classes(1), || drop(peers::TOKIO.try_acquire()));
 }
 
-fn admitted<const COUNT: usize>(group: &mut Group<'_>) {
+fn admitted<const COUNT: usize>(group: &mut Turns) {
     for (subject, curve, in_use) in [
         ("no curve", Curve::NEVER, 0),
         ("below the ramp", RAMP, BELOW_RAMP),
@@ -47,30 +47,26 @@ fn admitted<const COUNT: usize>(group: &mut Group<'_>) {
     ] {
         let wall = wall::<COUNT>(ALL, curve);
         hold(wall, OneOf(0), in_use);
-        group.bench_function(BenchmarkId::new(subject, classes(COUNT)), |b| {
-            b.iter(|| drop(wall.admit(OneOf(0))));
-        });
+        group.call(subject, &classes(COUNT), move || drop(wall.admit(OneOf(0))));
     }
 }
 
 /// Measures admissions inside the ramp with a `Draw` from the caller.
-fn draw_from_caller(group: &mut Group<'_>) {
+fn draw_from_caller(group: &mut Turns) {
     let wall = wall::<2>(ALL, RAMP);
     hold(wall, OneOf(0), INSIDE_RAMP);
-    let id = |subject| BenchmarkId::new(subject, classes(2));
-    group.bench_function(id("inside the ramp, `Draw::local`"), |b| {
-        b.iter(|| drop(wall.admit_with(OneOf(0), AdmitOptions::new().draw(Draw::local()))));
+    let admit = |draw| drop(wall.admit_with(OneOf(0), AdmitOptions::new().draw(draw)));
+    group.call("inside the ramp, `Draw::local`", &classes(2), move || {
+        admit(Draw::local())
     });
-    group.bench_function(id("inside the ramp, `Draw::keyed`"), |b| {
-        let mut user = 0_u64;
-        b.iter(|| {
-            user += 1;
-            drop(wall.admit_with(OneOf(0), AdmitOptions::new().draw(Draw::keyed(user, 1))));
-        });
+    let user = Cell::new(0);
+    group.call("inside the ramp, `Draw::keyed`", &classes(2), move || {
+        user.set(user.get() + 1);
+        admit(Draw::keyed(user.get(), 1));
     });
 }
 
-fn rejected<const COUNT: usize>(group: &mut Group<'_>) {
+fn rejected<const COUNT: usize>(group: &mut Turns) {
     let half = CAPACITY / 2;
     for (reason, share, curve, in_use) in [
         ("shed", ALL, Curve::ALWAYS, 0),
@@ -82,8 +78,8 @@ fn rejected<const COUNT: usize>(group: &mut Group<'_>) {
         let rejection = wall.admit(OneOf(0)).expect_err("the wall rejects");
         assert_eq!(rejection.reason().name(), reason);
         let subject = reason.replace('_', " ");
-        group.bench_function(BenchmarkId::new(subject, classes(COUNT)), |b| {
-            b.iter(|| is_err(wall.admit(OneOf(0))));
+        group.call(&subject, &classes(COUNT), move || {
+            is_err(wall.admit(OneOf(0)))
         });
     }
 }
@@ -94,6 +90,3 @@ fn classes(count: usize) -> String {
         _ => format!("{count} classes"),
     }
 }
-
-criterion_group!(name = benches; config = common::criterion(); targets = admit);
-criterion_main!(benches);

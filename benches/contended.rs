@@ -6,36 +6,36 @@
 
 mod common;
 
-use criterion::measurement::WallTime;
-use criterion::{BenchmarkGroup, BenchmarkId, Criterion, criterion_group, criterion_main};
+use std::error::Error;
+use std::time::Duration;
+
+use floodwall_benches::Turns;
 
 use common::peers::{self, Measure};
 use common::threads::{self, concurrently, cores};
 
-const THREADS: [usize; 4] = [1, 2, 4, 8];
+const THREADS: [usize; 5] = [1, 2, 4, 8, 16];
 
-struct Threads<'a>(BenchmarkGroup<'a, WallTime>);
+struct Threads(Turns);
 
-impl Measure for Threads<'_> {
-    fn measure(&mut self, subject: &str, acquire_and_release: impl Fn() + Sync) {
-        for threads in THREADS {
-            let id = BenchmarkId::new(subject, threads::name(threads));
-            self.0.bench_function(id, |b| {
-                b.iter_custom(|calls| concurrently(threads, calls, &acquire_and_release));
-            });
+impl Measure for Threads {
+    fn measure(&mut self, subject: &str, acquire_and_release: impl Fn() + Copy + Sync + 'static) {
+        let most = cores().max(8);
+        for threads in THREADS.into_iter().filter(|&threads| threads <= most) {
+            self.0
+                .calls(subject, &threads::name(threads), move |calls| {
+                    concurrently(threads, calls, acquire_and_release)
+                });
         }
     }
 }
 
-fn contended(criterion: &mut Criterion) {
+fn main() -> Result<(), Box<dyn Error>> {
     let cores = cores();
     if THREADS.iter().any(|&threads| threads > cores) {
         println!("{cores} cores: with more threads, times include waiting for a core.");
     }
-    let mut group = criterion.benchmark_group("contended");
-    common::measure_in_long_samples(&mut group);
-    peers::measure_each(&mut Threads(group));
+    let mut subjects = Threads(Turns::new("contended", Duration::from_millis(5), 200));
+    peers::measure_each(&mut subjects);
+    subjects.0.run()
 }
-
-criterion_group!(name = benches; config = common::criterion(); targets = contended);
-criterion_main!(benches);

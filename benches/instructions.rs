@@ -11,8 +11,8 @@ use std::env;
 use std::hint::black_box;
 use std::mem::forget;
 
-use floodwall::{AdmitOptions, Bulkhead, Class, Curve, Draw, Floodwall, Gauge, Rule, Share};
-use floodwall::{ShardedBulkhead, WorkerGauge};
+use floodwall::{AdmitOptions, Bulkhead, Class, Curve, Draw, Floodwall, Gauge, Rejection, Rule};
+use floodwall::{ShardedBulkhead, Share, WorkerGauge};
 
 /// The name of an operation, and a function that repeats it.
 type Operation = (&'static str, fn(u64));
@@ -136,7 +136,45 @@ const fn wall<const COUNT: usize, const OPERATION: usize>(
     Floodwall::new(CAPACITY, &rules)
 }
 
+/// Call sites of `admit`. `.ci/instructions` measures the size of their machine code.
+#[inline(never)]
+fn call_site_with_2_classes(wall: &Floodwall<FirstOf<2, 15>>) -> u64 {
+    handle(wall)
+}
+
+#[inline(never)]
+fn call_site_with_4_classes(wall: &Floodwall<FirstOf<4, 16>>) -> u64 {
+    handle(wall)
+}
+
+#[inline(never)]
+fn call_site_with_8_classes(wall: &Floodwall<FirstOf<8, 17>>) -> u64 {
+    handle(wall)
+}
+
+#[inline(always)]
+fn handle<C: Class>(wall: &Floodwall<C>) -> u64 {
+    match wall.admit(C::ALL[0]) {
+        Ok(_permit) => work(),
+        Err(rejection) => reject(&rejection),
+    }
+}
+
+#[inline(never)]
+fn work() -> u64 {
+    black_box(0)
+}
+
+#[inline(never)]
+fn reject(rejection: &Rejection) -> u64 {
+    black_box(rejection).requested.into()
+}
+
 fn main() {
+    // So that they are compiled.
+    black_box(call_site_with_2_classes as fn(_) -> _);
+    black_box(call_site_with_4_classes as fn(_) -> _);
+    black_box(call_site_with_8_classes as fn(_) -> _);
     let arguments: Vec<_> = env::args().skip(1).collect();
     let Some((requested, times)) = arguments.iter().zip(arguments.get(1)).next() else {
         OPERATIONS.iter().for_each(|(name, _)| println!("{name}"));

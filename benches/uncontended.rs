@@ -3,25 +3,23 @@
 
 mod common;
 
-use criterion::measurement::WallTime;
-use criterion::{BenchmarkGroup, Criterion, criterion_group, criterion_main};
+use std::error::Error;
+use std::time::Duration;
+
+use floodwall_benches::Turns;
 
 use common::peers::{self, Measure};
 
-struct OneThread<'a>(BenchmarkGroup<'a, WallTime>);
+struct OneThread(Turns);
 
-impl Measure for OneThread<'_> {
-    fn measure(&mut self, subject: &str, acquire_and_release: impl Fn() + Sync) {
-        // A separate closure lets the compiler inline the call into the loop, whatever its size.
-        #[allow(clippy::redundant_closure)]
-        self.0
-            .bench_function(subject, |b| b.iter(|| acquire_and_release()));
+impl Measure for OneThread {
+    fn measure(&mut self, subject: &str, acquire_and_release: impl Fn() + Copy + Sync + 'static) {
+        self.0.call(subject, "", acquire_and_release);
     }
 }
 
-fn uncontended(criterion: &mut Criterion) {
-    peers::measure_each(&mut OneThread(criterion.benchmark_group("uncontended")));
+fn main() -> Result<(), Box<dyn Error>> {
+    let mut subjects = OneThread(Turns::new("uncontended", Duration::from_micros(100), 2_000));
+    peers::measure_each(&mut subjects);
+    subjects.0.run()
 }
-
-criterion_group!(name = benches; config = common::criterion(); targets = uncontended);
-criterion_main!(benches);

@@ -20,6 +20,7 @@
 pub(crate) mod admission;
 pub(crate) mod class;
 mod counters;
+mod decision;
 mod fast_path;
 mod mode;
 pub(crate) mod rejection;

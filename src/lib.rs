@@ -154,8 +154,8 @@
 //! | 7 | 255 | 256 |
 //! | 8 | 127 | 256 |
 //!
-//! A [`Permit`] is 16 bytes, an [`OwnedPermit`] 32. With `std` a `Floodwall` is 17 KiB on x86-64, nearly all of it
-//! counters per thread slot; a `Bulkhead` is 128 bytes.
+//! A [`Permit`] is 16 bytes, an [`OwnedPermit`] 32. With `std` a `Floodwall` is 17 KiB on x86-64, whatever
+//! the number of its classes, nearly all of it counters per thread slot; a `Bulkhead` is 128 bytes.
 //!
 //! # Features
 //! - `std` (default): with it the first 16 threads that ask have an exclusive slot for their counters, each until it

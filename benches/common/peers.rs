@@ -9,7 +9,7 @@ use super::{CAPACITY, FLOOR};
 
 /// Measures one subject after another.
 pub trait Measure {
-    fn measure(&mut self, subject: &str, acquire_and_release: impl Fn() + Sync);
+    fn measure(&mut self, subject: &str, acquire_and_release: impl Fn() + Copy + Sync + 'static);
 }
 
 pub static BULKHEAD: Bulkhead = Bulkhead::new(CAPACITY);

@@ -43,6 +43,14 @@ pub const INSIDE_RAMP: u32 = 61;
 /// Two classes without curves.
 pub const PLAIN: [Rule<Kind>; 2] = [Kind::Message.rule(ALL), Kind::Login.rule(ALL)];
 
+/// The rules of the README.
+pub const README: [Rule<Kind>; 2] = [
+    Kind::Message.rule(Share::at_least(50)),
+    Kind::Login
+        .rule(Share::between(20, 50))
+        .shed(Curve::linear(0.6, 0.8)),
+];
+
 /// Creates a wall of [`CAPACITY`] permits whose first class has this share and this curve; the others
 /// may use all permits.
 pub fn wall<const COUNT: usize>(first: Share, curve: Curve) -> &'static Floodwall<OneOf<COUNT>> {
@@ -51,7 +59,11 @@ pub fn wall<const COUNT: usize>(first: Share, curve: Curve) -> &'static Floodwal
         .chain([Rule::for_index(0, first).shed(curve)])
         .collect();
     let rules = Rules::try_new(CAPACITY, &rules).expect("the shares fit the capacity");
-    Box::leak(Box::new(Floodwall::from_rules(rules)))
+    leak(Floodwall::from_rules(rules))
+}
+
+pub fn leak<C: Class>(wall: Floodwall<C>) -> &'static Floodwall<C> {
+    Box::leak(Box::new(wall))
 }
 
 /// Acquires permits of a class and never releases them. Uses the sample that curves shed last.

@@ -20,7 +20,8 @@ cargo run --release -p floodwall-benches
 ";
 
 const SUBJECTS: &str = "\
-Numbers are medians. The floor is one `fetch_add` and one `fetch_sub` on a counter alone on its cache
+Numbers are medians. Subjects of the first three questions, and of the admission of a wall, are measured in
+turn: their ratios are those to the floor of the same round. The floor is one `fetch_add` and one `fetch_sub` on a counter alone on its cache
 line: the minimum work of a permit on one shared counter. It is measured in every group. Every subject
 has 100 permits and its own cache lines unless stated otherwise. `floodwall` is a wall with 2 classes and
 no curves unless stated otherwise; its numbers include counting every admission and every rejection.
@@ -34,6 +35,7 @@ const PEERS: &[&str] = &[
     "async-lock",
     "asyncband",
     "throttle-net",
+    "congestion-limiter",
     "parking_lot",
     "tower",
     "tower-resilience-bulkhead",

@@ -20,6 +20,24 @@ type Draw = fn(&Group<'_>, &Path) -> Result<(), Box<dyn Error>>;
 
 pub(crate) const QUESTIONS: &[Question] = &[
     Question {
+        group: "working_point",
+        title: "What does a permit cost where walls work?",
+        prose: "\
+One thread acquires and releases a permit, or is rejected, while the others of a situation stay in use.
+`README` is the wall of the README, with 100 permits. On a normal day 40 permits are used by messages and
+10 by logins, and plain limits have 50 of 100 in use. In the storm 78 are in use, 33 of them by logins:
+there the curve sheds nine of ten more. *Login, admitted* is the same with a curve that sheds one login
+in a thousand there, *login, shed* has 85 in use, where every borrowing login is shed. In the flood all
+permits are in use. `pressure` is a normal day at a pressure of 0.9. `exactly(50)` twice is a pool of its
+own for each class. `example server` is the wall of `examples/http_server`, with four classes and half of
+64 permits in use. `congestion-limiter` is a limiter with a partition for each of two classes, which
+releases tokens by a task.
+
+Subjects are measured in turn, 2,000 times each; the quartiles are those of the ratios.",
+        tables: |group| vec![in_turn("acquire and release, or rejection", group)],
+        chart: None,
+    },
+    Question {
         group: "uncontended",
         title: "What does an uncontended permit cost?",
         prose: "One thread acquires and releases a permit.",
@@ -131,8 +149,9 @@ fn costs(operation: &str, group: &Group<'_>) -> Table {
     let situations = group.situations();
     let cost = |subject: &str, situation: &str| {
         let median = group.median(subject, situation)?;
-        let ratio = |floor| format!(" ({:.2})", median / floor);
-        let ratio = group.floor(situation).map_or(String::new(), ratio);
+        let in_turn = group.ratio(subject, situation).map(|ratio| ratio.median);
+        let ratio = in_turn.or_else(|| Some(median / group.floor(situation)?));
+        let ratio = ratio.map_or(String::new(), |ratio| format!(" ({ratio:.2})"));
         Some(short(median) + &ratio)
     };
     let row = |subject: &&str| {
@@ -141,6 +160,23 @@ fn costs(operation: &str, group: &Group<'_>) -> Table {
     };
     Table {
         header: header(&format!("{operation}: ns (ratio to floor)"), &situations),
+        rows: group.subjects().iter().map(row).collect(),
+    }
+}
+
+/// Creates a table of nanoseconds, and of the ratios to the floor of the same round.
+fn in_turn(operation: &str, group: &Group<'_>) -> Table {
+    let row = |subject: &&str| {
+        let ratio = group.ratio(subject, "");
+        let quartiles = ratio.map(|ratio| format!("{:.2} to {:.2}", ratio.low, ratio.high));
+        let median = ratio.map(|ratio| format!("{:.2}", ratio.median));
+        line(
+            subject,
+            [group.median(subject, "").map(short), median, quartiles],
+        )
+    };
+    Table {
+        header: header(operation, &["ns", "of the floor", "quartiles"]),
         rows: group.subjects().iter().map(row).collect(),
     }
 }

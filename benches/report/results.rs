@@ -2,14 +2,15 @@
 
 use std::error::Error;
 use std::fs;
-use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::path::Path;
 use std::time::SystemTime;
 
+pub(crate) use floodwall_benches::FLOOR;
+use floodwall_benches::{Quartiles, target_directory};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
-pub(crate) const FLOOR: &str = "floor";
+use crate::questions::{QUESTIONS, Question};
 
 pub(crate) struct Results(Vec<Measured>);
 
@@ -20,6 +21,8 @@ struct Measured {
     situation: String,
     /// Nanoseconds.
     median: f64,
+    /// The ratio to the floor of the same round, if subjects were measured in turn.
+    ratio: Option<Quartiles>,
     at: SystemTime,
 }
 
@@ -32,6 +35,17 @@ impl Results {
         let folder = target_directory()?.join("criterion");
         if folder.exists() {
             read_below(&folder, &mut measured)?;
+        }
+        for Question { group, .. } in QUESTIONS {
+            let (at, in_turn) = floodwall_benches::read(group)?;
+            measured.extend(in_turn.into_iter().map(|in_turn| Measured {
+                group: in_turn.group,
+                subject: in_turn.subject,
+                situation: in_turn.situation,
+                median: in_turn.nanoseconds,
+                ratio: Some(in_turn.ratio),
+                at,
+            }));
         }
         Ok(Results(measured))
     }
@@ -75,9 +89,19 @@ impl Group<'_> {
     }
 
     pub(crate) fn median(&self, subject: &str, situation: &str) -> Option<f64> {
+        self.find(subject, situation)
+            .map(|measured| measured.median)
+    }
+
+    /// Returns the ratio to the floor of the same round, if the group was measured in turn.
+    pub(crate) fn ratio(&self, subject: &str, situation: &str) -> Option<Quartiles> {
+        self.find(subject, situation)?.ratio
+    }
+
+    fn find(&self, subject: &str, situation: &str) -> Option<&Measured> {
         let mut all = self.0.iter();
-        let found = all.find(|m| m.subject == subject && m.situation == situation);
-        found.map(|measured| measured.median)
+        all.find(|m| m.subject == subject && m.situation == situation)
+            .copied()
     }
 
     /// Returns the floor in this situation, or the group's floor if it has only one.
@@ -121,6 +145,7 @@ fn read_below(folder: &Path, into: &mut Vec<Measured>) -> Result<(), Box<dyn Err
             subject: benchmark.function_id.unwrap_or_default(),
             situation: benchmark.value_str.unwrap_or_default(),
             median: json::<Estimates>(&estimates)?.median.point_estimate,
+            ratio: None,
             at: estimates.metadata()?.modified()?,
         });
     }
@@ -136,17 +161,4 @@ fn read_below(folder: &Path, into: &mut Vec<Measured>) -> Result<(), Box<dyn Err
 fn json<T: DeserializeOwned>(path: &Path) -> Result<T, Box<dyn Error>> {
     let text = fs::read(path).map_err(|error| format!("{}: {error}", path.display()))?;
     Ok(serde_json::from_slice(&text)?)
-}
-
-/// Returns the target directory by the same method as criterion, so that both agree.
-fn target_directory() -> Result<PathBuf, Box<dyn Error>> {
-    #[derive(Deserialize)]
-    struct Metadata {
-        target_directory: PathBuf,
-    }
-    let metadata = Command::new("cargo")
-        .args(["metadata", "--format-version", "1", "--no-deps"])
-        .current_dir(env!("CARGO_MANIFEST_DIR"))
-        .output()?;
-    Ok(serde_json::from_slice::<Metadata>(&metadata.stdout)?.target_directory)
 }

@@ -7,7 +7,8 @@
 use super::Floodwall;
 use super::class::{Class, index_of};
 use super::counters::LocalCounters;
-use super::rejection::{Decision, Rejection};
+use super::decision::Decision;
+use super::rejection::Rejection;
 use super::rule_slots::Slot;
 use super::word::{Limits, Verdict};
 use crate::permit::Permit;

@@ -6,7 +6,8 @@
 use crossbeam_utils::CachePadded;
 
 use super::class::{MAX_CLASSES, each_class};
-use super::rejection::{Decision, Reason};
+use super::decision::Decision;
+use super::rejection::Reason;
 use crate::shed::draw::Draw;
 use crate::sync::stat::{self, AtomicU32, AtomicU64};
 use crate::sync::{Ordering, constructor};
