@@ -43,6 +43,34 @@ fn rejection_names_class_and_reason() {
 }
 
 #[test]
+fn rejections_are_equal_if_all_that_they_report_is() {
+    let wall = Floodwall::from_rules(RULES);
+    let _logins = wall.admit_with(Kind::Login, permits(49)).unwrap();
+    let two = || wall.admit_with(Kind::Login, permits(2)).unwrap_err();
+    let first = two();
+    assert_eq!(first, two());
+    assert_eq!(
+        format!("{first:?}"),
+        "Rejection { class: \"background login\", requested: 2, reason: ClassFull { in_use: 49, cap: 50 } }"
+    );
+    let three = wall.admit_with(Kind::Login, permits(3)).unwrap_err();
+    assert_ne!(first, three);
+    let _login = wall.admit(Kind::Login).unwrap();
+    assert_ne!(first, two());
+
+    // The same numbers, as a utilization and as a pressure.
+    let wall = Floodwall::from_rules(RULES);
+    let lowest = AdmitOptions::new().draw(Draw::from(0));
+    let _logins = wall.admit_with(Kind::Login, permits(20)).unwrap();
+    let by_pressure = wall
+        .admit_with(Kind::Login, lowest.pressure(0.7))
+        .unwrap_err();
+    let _messages = wall.admit_with(Kind::Message, permits(50)).unwrap();
+    let by_utilization = wall.admit_with(Kind::Login, lowest).unwrap_err();
+    assert_eq!(by_pressure, by_utilization);
+}
+
+#[test]
 fn request_that_can_never_fit_is_told_apart_from_busy() {
     let wall = Floodwall::from_rules(RULES);
     let rejection = wall.admit_with(Kind::Login, permits(51)).unwrap_err();

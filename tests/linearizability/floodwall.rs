@@ -7,7 +7,9 @@ use floodwall::{
 };
 
 use crate::checker::Subject;
-use crate::floodwall_model::{Answer, Call, ClassView, Config, FloodwallModel, KINDS, Kind, NAMES};
+use crate::floodwall_model::{
+    Answer, Call, ClassView, Config, FloodwallModel, KINDS, Kind, NAMES, NO_DRAWS,
+};
 use floodwall_theory::spec::{self, Request};
 
 impl Subject for Floodwall<Kind> {
@@ -32,9 +34,14 @@ impl Subject for Floodwall<Kind> {
                     draw,
                     ..
                 } = request;
-                // With a given sample, the answer of the curve is deterministic.
+                // With a given sample, the answer of the curve is deterministic. Without options, one permit takes
+                // another way through the slow path.
                 let options = AdmitOptions::new().permits(permits).draw(Draw::from(draw));
-                match self.admit_with(KINDS[index], options) {
+                let result = match (index, permits) {
+                    (NO_DRAWS, 1) => self.admit(KINDS[index]),
+                    _ => self.admit_with(KINDS[index], options),
+                };
+                match result {
                     Ok(permit) => return (Answer::Done, Some(permit)),
                     Err(rejection) => {
                         let Rejection {

@@ -10,6 +10,8 @@ use crate::checker::Model;
 use floodwall_theory::spec::{ClassRule, Mode, Ramp, Rejection, Request, Wall};
 
 pub(crate) const COUNT: usize = 3;
+/// A class whose curves decide without a draw.
+pub(crate) const NO_DRAWS: usize = 0;
 
 floodwall::classes! { pub(crate) enum Kind { Message, Login, Batch } }
 
@@ -291,7 +293,7 @@ impl Model for FloodwallModel {
             18..22 => Call::SetRules(any_config(random)),
             22..26 => Call::UpdateRules {
                 class,
-                rule: any_rule(random),
+                rule: any_rule(class, random),
             },
             26..30 => Call::SetCapacity(any_capacity(random)),
             30 => Call::InUse(class),
@@ -324,7 +326,7 @@ fn any_config(random: &mut Random) -> Config {
     loop {
         let config = Config {
             capacity: any_capacity(random),
-            classes: array::from_fn(|_| any_rule(random)),
+            classes: array::from_fn(|class| any_rule(class, random)),
         };
         if config.error().is_none() {
             return config;
@@ -336,7 +338,7 @@ fn any_capacity(random: &mut Random) -> u32 {
     random.random_range(0..=6)
 }
 
-fn any_rule(random: &mut Random) -> ClassRule {
+fn any_rule(class: usize, random: &mut Random) -> ClassRule {
     let guarantee = *[0, 0, 0, 1, 1, 2].choose(random).expect("not empty");
     ClassRule {
         guarantee,
@@ -344,6 +346,7 @@ fn any_rule(random: &mut Random) -> ClassRule {
         // More than half of the classes never shed: a shed request does not show the caps.
         ramp: match random.random() {
             true => Ramp::NEVER,
+            false if class == NO_DRAWS => *[ALWAYS, STEP].choose(random).expect("not empty"),
             false => curves().choose(random).expect("not empty").0,
         },
     }
