@@ -91,6 +91,16 @@ fn scaled_rules_keep_their_proportions() {
     ));
 }
 
+#[test]
+fn rules_of_eight_classes_are_scaled() {
+    let share = Share::between(2, 20);
+    let rules = Rules::<NthClass<8>>::new(100, &equal_rules::<8>(share));
+    let half = rules.scaled_to(50).unwrap();
+    for class in 0..8 {
+        assert_eq!(half.share(NthClass(class)), Share::between(1, 10));
+    }
+}
+
 /// `u32::MAX` means that there is no cap, so a scaled cap must not become one.
 #[test]
 fn scaled_cap_stays_a_cap() {
