@@ -6,7 +6,6 @@ mod common;
 
 use std::cell::Cell;
 use std::error::Error;
-use std::time::Duration;
 
 use floodwall::{AdmitOptions, Curve, Draw, Share};
 use floodwall_benches::Turns;
@@ -15,7 +14,7 @@ use common::walls::{ALL, BELOW_RAMP, INSIDE_RAMP, OneOf, RAMP, hold, wall};
 use common::{CAPACITY, FLOOR, is_err, peers};
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let mut turns = Turns::new("admit", Duration::from_micros(100), 1_000);
+    let mut turns = Turns::new("admit", 1_000);
     let group = &mut turns;
     baselines(group);
     admitted::<1>(group);

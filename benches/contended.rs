@@ -7,7 +7,6 @@
 mod common;
 
 use std::error::Error;
-use std::time::Duration;
 
 use floodwall_benches::Turns;
 
@@ -16,6 +15,9 @@ use common::threads::{self, concurrently, cores};
 
 const THREADS: [usize; 5] = [1, 2, 4, 8, 16];
 
+/// Calls of each thread in a turn: several milliseconds, so that threads that share a core switch within it.
+const CALLS: u64 = 200_000;
+
 struct Threads(Turns);
 
 impl Measure for Threads {
@@ -23,7 +25,7 @@ impl Measure for Threads {
         let most = cores().max(8);
         for threads in THREADS.into_iter().filter(|&threads| threads <= most) {
             self.0
-                .calls(subject, &threads::name(threads), move |calls| {
+                .calls(subject, &threads::name(threads), CALLS, move |calls| {
                     concurrently(threads, calls, acquire_and_release)
                 });
         }
@@ -35,7 +37,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     if THREADS.iter().any(|&threads| threads > cores) {
         println!("{cores} cores: with more threads, times include waiting for a core.");
     }
-    let mut subjects = Threads(Turns::new("contended", Duration::from_millis(5), 200));
+    let mut subjects = Threads(Turns::new("contended", 60));
     peers::measure_each(&mut subjects);
     subjects.0.run()
 }

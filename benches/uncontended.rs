@@ -4,7 +4,6 @@
 mod common;
 
 use std::error::Error;
-use std::time::Duration;
 
 use floodwall_benches::Turns;
 
@@ -19,7 +18,7 @@ impl Measure for OneThread {
 }
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let mut subjects = OneThread(Turns::new("uncontended", Duration::from_micros(100), 2_000));
+    let mut subjects = OneThread(Turns::new("uncontended", 2_000));
     peers::measure_each(&mut subjects);
     subjects.0.run()
 }

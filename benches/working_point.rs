@@ -8,7 +8,7 @@
 mod common;
 
 use std::error::Error;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use congestion_limiter::limiter::{DefaultLimiter, Limiter};
 use congestion_limiter::limits::Fixed;
@@ -35,7 +35,7 @@ const EXAMPLE_SERVER: [Rule<Request>; 4] = [
 ];
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let mut turns = Turns::new("working_point", Duration::from_micros(100), 2_000);
+    let mut turns = Turns::new("working_point", 2_000);
     turns.call("floor", "", || FLOOR.acquire_and_release());
     plain_limits(&mut turns);
     partitions(&mut turns);
@@ -65,7 +65,7 @@ fn partitions(turns: &mut Turns) {
     let limiter = DefaultLimiter::new(Fixed::new(CAPACITY as usize));
     let mut partitions = limiter.create_static_partitions(vec![1.0, 1.0]);
     let partition = partitions.swap_remove(0);
-    turns.calls("congestion-limiter, partitioned", "", move |calls| {
+    turns.calls("congestion-limiter, partitioned", "", 300, move |calls| {
         runtime.block_on(async {
             let start = Instant::now();
             for _ in 0..calls {

@@ -16,29 +16,30 @@ pub use results::{Measured, Quartiles, read, target_directory};
 /// The subject that the others are compared with.
 pub const FLOOR: &str = "floor";
 
-/// What a subject does in one turn: a number of calls. Returns the time that they took.
-type Turn = Box<dyn Fn(u64) -> Duration>;
+/// How long a turn of a call on one thread takes: much longer than a clock read, much shorter than the usual disturbances.
+const TURN: Duration = Duration::from_micros(100);
 
 struct Subject {
     name: String,
     situation: String,
-    turn: Turn,
+    /// The number of calls in a turn. Without it, as many as take about [`TURN`].
+    calls: Option<u64>,
+    /// Makes this number of calls. Returns the time that they took.
+    turn: Box<dyn Fn(u64) -> Duration>,
 }
 
 /// Subjects that are measured in turn.
 pub struct Turns {
     group: &'static str,
-    turn: Duration,
     rounds: usize,
     subjects: Vec<Subject>,
 }
 
 impl Turns {
-    /// Creates a group without subjects. A turn takes about this time.
-    pub fn new(group: &'static str, turn: Duration, rounds: usize) -> Turns {
+    /// Creates a group without subjects.
+    pub fn new(group: &'static str, rounds: usize) -> Turns {
         Turns {
             group,
-            turn,
             rounds,
             subjects: vec![],
         }
@@ -46,20 +47,38 @@ impl Turns {
 
     /// Adds a subject that repeats a call on one thread.
     pub fn call<R>(&mut self, name: &str, situation: &str, call: impl Fn() -> R + 'static) {
-        self.calls(name, situation, move |calls| {
+        let turn = move |calls| {
             let start = Instant::now();
             for _ in 0..calls {
                 black_box(call());
             }
             start.elapsed()
-        });
+        };
+        self.add(name, situation, None, turn);
     }
 
-    /// Adds a subject that returns the time of this number of calls.
-    pub fn calls(&mut self, name: &str, situation: &str, turn: impl Fn(u64) -> Duration + 'static) {
+    /// Adds a subject whose turns make this number of calls. `turn` makes them, and returns the time that they took.
+    pub fn calls(
+        &mut self,
+        name: &str,
+        situation: &str,
+        calls: u64,
+        turn: impl Fn(u64) -> Duration + 'static,
+    ) {
+        self.add(name, situation, Some(calls), turn);
+    }
+
+    fn add(
+        &mut self,
+        name: &str,
+        situation: &str,
+        calls: Option<u64>,
+        turn: impl Fn(u64) -> Duration + 'static,
+    ) {
         self.subjects.push(Subject {
             name: name.into(),
             situation: situation.into(),
+            calls,
             turn: Box::new(turn),
         });
     }
@@ -114,11 +133,11 @@ impl Turns {
     }
 
     fn measure(&self) -> Vec<Measured> {
-        let calls: Vec<u64> = self
+        let calls = self
             .subjects
             .iter()
-            .map(|s| self.calls_per_turn(s))
-            .collect();
+            .map(|s| s.calls.unwrap_or_else(|| s.calls_in_time()));
+        let calls: Vec<u64> = calls.collect();
         let mut times = vec![vec![]; self.subjects.len()];
         for _ in 0..self.rounds {
             for ((subject, &calls), times) in self.subjects.iter().zip(&calls).zip(&mut times) {
@@ -151,15 +170,17 @@ impl Turns {
             });
         measured.collect()
     }
+}
 
-    /// Returns how many calls take about one turn.
-    fn calls_per_turn(&self, subject: &Subject) -> u64 {
+impl Subject {
+    /// Returns how many calls take about [`TURN`].
+    fn calls_in_time(&self) -> u64 {
         let mut calls = 1;
         loop {
-            let time = (subject.turn)(calls);
-            if time * 2 > self.turn {
+            let time = (self.turn)(calls);
+            if time * 2 > TURN {
                 let per_call = time.as_nanos() as f64 / calls as f64;
-                return (self.turn.as_nanos() as f64 / per_call).max(1.0) as u64;
+                return (TURN.as_nanos() as f64 / per_call).max(1.0) as u64;
             }
             calls *= 2;
         }

@@ -248,8 +248,8 @@ impl Lanes {
             if total <= limits.capacity {
                 return Verdict::Guaranteed;
             }
-        } else if total + self.total(limits.guarantees) <= limits.capacity
-            // The first comparison is cheaper, and its left side is never less than the committed permits.
+        } else if self.count > 2 && total + self.total(limits.guarantees) <= limits.capacity
+            // With more classes this comparison is cheaper. Its left side is never less than the committed permits.
             || self.committed(after, limits.guarantees) <= limits.capacity
         {
             return Verdict::Borrowed;

@@ -187,15 +187,13 @@ impl Curve {
             return false;
         }
         let draw = draw();
-        if draw.scaled_to(UNITS) >= self.field(MAX_PROBABILITY_SHIFT) {
-            return false;
-        }
         let span = self.field(HI_SHIFT) * capacity - lo;
-        match self.field(POWER_SHIFT) {
+        let is_below_ramp = match self.field(POWER_SHIFT) {
             STEP => true,
             CUBIC => draw.is_below_cube(in_use - lo, span),
             _ => lo + draw.scaled_to(span) < in_use,
-        }
+        };
+        is_below_ramp && draw.scaled_to(UNITS) < self.field(MAX_PROBABILITY_SHIFT)
     }
 
     /// Returns the fewest permits in use, of `capacity`, at which utilization is not below `lo`.
