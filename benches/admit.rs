@@ -14,7 +14,7 @@ use common::walls::{ALL, BELOW_RAMP, INSIDE_RAMP, OneOf, RAMP, hold, wall};
 use common::{CAPACITY, FLOOR, is_err, peers};
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let mut turns = Turns::new("admit", 1_000);
+    let mut turns = Turns::new("admit", 300);
     let group = &mut turns;
     baselines(group);
     admitted::<1>(group);

@@ -18,7 +18,7 @@ impl Measure for OneThread {
 }
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let mut subjects = OneThread(Turns::new("uncontended", 2_000));
+    let mut subjects = OneThread(Turns::new("uncontended", 1_000));
     peers::measure_each(&mut subjects);
     subjects.0.run()
 }

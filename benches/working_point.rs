@@ -12,12 +12,13 @@ use std::time::Instant;
 
 use congestion_limiter::limiter::{DefaultLimiter, Limiter};
 use congestion_limiter::limits::Fixed;
-use floodwall::{Class, Curve, Floodwall, Rule, Share, classes};
+use floodwall::{Curve, Floodwall, Permit, Rejection, Rule, Share, classes};
 use floodwall_benches::Turns;
 use tokio::runtime::Builder;
 use tokio::task::yield_now;
 
-use common::walls::{self, Kind, README, hold};
+use common::walls::Kind::{self, Login, Message};
+use common::walls::{README, hold};
 use common::{CAPACITY, FLOOR, is_err, peers};
 
 const IN_USE: u32 = 50;
@@ -35,7 +36,7 @@ const EXAMPLE_SERVER: [Rule<Request>; 4] = [
 ];
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let mut turns = Turns::new("working_point", 2_000);
+    let mut turns = Turns::new("working_point", 500);
     turns.call("floor", "", || FLOOR.acquire_and_release());
     plain_limits(&mut turns);
     partitions(&mut turns);
@@ -65,7 +66,7 @@ fn partitions(turns: &mut Turns) {
     let limiter = DefaultLimiter::new(Fixed::new(CAPACITY as usize));
     let mut partitions = limiter.create_static_partitions(vec![1.0, 1.0]);
     let partition = partitions.swap_remove(0);
-    turns.calls("congestion-limiter, partitioned", "", 300, move |calls| {
+    turns.calls("congestion-limiter, partitioned", "", 3_000, move |calls| {
         runtime.block_on(async {
             let start = Instant::now();
             for _ in 0..calls {
@@ -79,120 +80,106 @@ fn partitions(turns: &mut Turns) {
 
 /// The wall of the README in each of its situations.
 fn readme(turns: &mut Turns) {
-    let idle = wall_with(README, &[]);
-    admitted(turns, "README, idle: message", idle, Kind::Message);
-    let normal = wall_with(README, &[(Kind::Message, 40), (Kind::Login, 10)]);
-    admitted(turns, "README, normal day: message", normal, Kind::Message);
-    admitted(turns, "README, normal day: login", normal, Kind::Login);
-    let pressed = wall_with(README, &[(Kind::Message, 40), (Kind::Login, 10)]);
-    pressed.set_pressure(0.9);
-    admitted(turns, "README, pressure: message", pressed, Kind::Message);
-    admitted(turns, "README, pressure: login", pressed, Kind::Login);
+    static IDLE: Floodwall<Kind> = Floodwall::new(CAPACITY, &README);
+    admitted(turns, "README, idle: message", || IDLE.admit(Message));
 
-    let storm = wall_with(README, &[(Kind::Message, 45), (Kind::Login, 33)]);
-    admitted(turns, "README, storm: message", storm, Kind::Message);
-    turns.call("README, storm: logins, 9 of 10 shed", "", || {
-        is_err(storm.admit(Kind::Login))
+    static NORMAL: Floodwall<Kind> = Floodwall::new(CAPACITY, &README);
+    hold_each(&NORMAL, 40, 10);
+    admitted(turns, "README, normal day: message", || {
+        NORMAL.admit(Message)
     });
-    // One login in a thousand is shed.
-    let late = Kind::Login
-        .rule(Share::between(20, 50))
-        .shed(Curve::linear(0.7799, 0.88));
-    let late = wall_with([README[0], late], &[(Kind::Message, 45), (Kind::Login, 33)]);
-    admitted(turns, "README, storm: login, admitted", late, Kind::Login);
-    let above = wall_with(README, &[(Kind::Message, 50), (Kind::Login, 35)]);
-    rejected(
-        turns,
-        "README, storm: login, shed",
-        above,
-        Kind::Login,
-        "shed",
-    );
+    admitted(turns, "README, normal day: login", || NORMAL.admit(Login));
 
-    let flood = wall_with(README, &[(Kind::Message, 80), (Kind::Login, 20)]);
-    rejected(
-        turns,
-        "README, flood: message, pool full",
-        flood,
-        Kind::Message,
-        "pool_full",
-    );
-    let full = wall_with(README, &[(Kind::Login, 50)]);
-    rejected(
-        turns,
-        "README: login, class full",
-        full,
-        Kind::Login,
-        "class_full",
-    );
-    let closed = wall_with(README, &[]);
-    closed.close();
-    rejected(
-        turns,
-        "README, closed: message",
-        closed,
-        Kind::Message,
-        "closed",
-    );
+    static PRESSED: Floodwall<Kind> = Floodwall::new(CAPACITY, &README);
+    hold_each(&PRESSED, 40, 10);
+    PRESSED.set_pressure(0.9);
+    admitted(turns, "README, pressure: message", || {
+        PRESSED.admit(Message)
+    });
+    admitted(turns, "README, pressure: login", || PRESSED.admit(Login));
+
+    static STORM: Floodwall<Kind> = Floodwall::new(CAPACITY, &README);
+    hold_each(&STORM, 45, 33);
+    admitted(turns, "README, storm: message", || STORM.admit(Message));
+    turns.call("README, storm: logins, 9 of 10 shed", "", || {
+        is_err(STORM.admit(Login))
+    });
+
+    // Sheds one login in a thousand with 78 permits in use.
+    const LATE: Rule<Kind> = README[1].shed(Curve::linear(0.7799, 0.88));
+    static RAMP: Floodwall<Kind> = Floodwall::new(CAPACITY, &[README[0], LATE]);
+    hold_each(&RAMP, 45, 33);
+    admitted(turns, "README, storm: login, admitted", || {
+        RAMP.admit(Login)
+    });
+
+    static ABOVE: Floodwall<Kind> = Floodwall::new(CAPACITY, &README);
+    hold_each(&ABOVE, 50, 35);
+    rejected(turns, "README, storm: login, shed", "shed", || {
+        ABOVE.admit(Login)
+    });
+
+    static FLOOD: Floodwall<Kind> = Floodwall::new(CAPACITY, &README);
+    hold_each(&FLOOD, 80, 20);
+    let subject = "README, flood: message, pool full";
+    rejected(turns, subject, "pool_full", || FLOOD.admit(Message));
+
+    static FULL: Floodwall<Kind> = Floodwall::new(CAPACITY, &README);
+    hold_each(&FULL, 0, 50);
+    rejected(turns, "README: login, class full", "class_full", || {
+        FULL.admit(Login)
+    });
+
+    static CLOSED: Floodwall<Kind> = Floodwall::new(CAPACITY, &README);
+    CLOSED.close();
+    rejected(turns, "README, closed: message", "closed", || {
+        CLOSED.admit(Message)
+    });
 }
 
 fn others(turns: &mut Turns) {
-    const EXACTLY: [Rule<Kind>; 2] = [
-        Kind::Message.rule(Share::exactly(50)),
-        Kind::Login.rule(Share::exactly(50)),
-    ];
-    let exactly = wall_with(EXACTLY, &[(Kind::Message, 40), (Kind::Login, 10)]);
-    admitted(
-        turns,
-        "`exactly(50)` twice: message",
-        exactly,
-        Kind::Message,
-    );
-    let server = walls::leak(Floodwall::new(64, &EXAMPLE_SERVER));
-    for (class, in_use) in [
-        (Request::Message, 24),
-        (Request::Login, 6),
-        (Request::Health, 1),
-    ] {
-        hold(server, class, in_use);
-    }
-    admitted(turns, "example server: message", server, Request::Message);
-    admitted(turns, "example server: login", server, Request::Login);
-    admitted(
-        turns,
-        "example server: background login",
-        server,
-        Request::BackgroundLogin,
-    );
+    const HALF: Share = Share::exactly(50);
+    static EXACTLY: Floodwall<Kind> =
+        Floodwall::new(CAPACITY, &[Message.rule(HALF), Login.rule(HALF)]);
+    hold_each(&EXACTLY, 40, 10);
+    admitted(turns, "`exactly(50)` twice: message", || {
+        EXACTLY.admit(Message)
+    });
+
+    static SERVER: Floodwall<Request> = Floodwall::new(64, &EXAMPLE_SERVER);
+    hold(&SERVER, Request::Message, 24);
+    hold(&SERVER, Request::Login, 6);
+    hold(&SERVER, Request::Health, 1);
+    admitted(turns, "example server: message", || {
+        SERVER.admit(Request::Message)
+    });
+    admitted(turns, "example server: login", || {
+        SERVER.admit(Request::Login)
+    });
+    let subject = "example server: background login";
+    admitted(turns, subject, || SERVER.admit(Request::BackgroundLogin));
 }
 
-/// Creates a wall with permits in use.
-fn wall_with(rules: [Rule<Kind>; 2], in_use: &[(Kind, u32)]) -> &'static Floodwall<Kind> {
-    let wall = walls::leak(Floodwall::new(CAPACITY, &rules));
-    in_use
-        .iter()
-        .for_each(|&(class, permits)| hold(wall, class, permits));
-    wall
+fn hold_each(wall: &Floodwall<Kind>, messages: u32, logins: u32) {
+    hold(wall, Message, messages);
+    hold(wall, Login, logins);
 }
 
-fn admitted<C: Class + 'static>(
-    turns: &mut Turns,
-    subject: &str,
-    wall: &'static Floodwall<C>,
-    class: C,
-) {
-    assert!(wall.admit(class).is_ok(), "{subject}");
-    turns.call(subject, "", move || drop(wall.admit(class)));
+/// Measures a call that admits. The class is a constant in `admit`, as at a call site in a handler.
+fn admitted<F>(turns: &mut Turns, subject: &str, admit: F)
+where
+    F: Fn() -> Result<Permit<'static>, Rejection> + 'static,
+{
+    assert!(admit().is_ok(), "{subject}");
+    turns.call(subject, "", move || drop(admit()));
 }
 
-fn rejected<C: Class + 'static>(
-    turns: &mut Turns,
-    subject: &str,
-    wall: &'static Floodwall<C>,
-    class: C,
-    reason: &str,
-) {
-    let rejection = wall.admit(class).expect_err("the wall rejects");
+/// Measures a call that rejects for this reason.
+fn rejected<F>(turns: &mut Turns, subject: &str, reason: &str, admit: F)
+where
+    F: Fn() -> Result<Permit<'static>, Rejection> + 'static,
+{
+    let rejection = admit().expect_err("the wall rejects");
     assert_eq!(rejection.reason().name(), reason, "{subject}");
-    turns.call(subject, "", move || is_err(wall.admit(class)));
+    turns.call(subject, "", move || is_err(admit()));
 }

@@ -20,14 +20,16 @@ cargo run --release -p floodwall-benches
 ";
 
 const SUBJECTS: &str = "\
-Numbers are medians. Subjects of the first three questions, and of the admission of a wall, are measured in
-turn: their ratios are those to the floor of the same round. The floor is one `fetch_add` and one `fetch_sub` on a counter alone on its cache
-line: the minimum work of a permit on one shared counter. It is measured in every group. Every subject
-has 100 permits and its own cache lines unless stated otherwise. `floodwall` is a wall with 2 classes and
-no curves unless stated otherwise; its numbers include counting every admission and every rejection.
-`sharded` is a `ShardedBulkhead` with 8 shards. `tokio`, `async-lock` and `asyncband` are semaphores,
-called without waiting. `throttle-net` is a bulkhead, built without an async runtime. `parking_lot` is a
-counter behind a mutex.
+Numbers are medians. The floor is one `fetch_add` and one `fetch_sub` on a counter alone on its cache
+line: the minimum work of a permit on one shared counter. It is measured in every group. The subjects of
+the first three questions, and those of the question about the admission of a wall, are measured in turn:
+their ratios are those to the floor of the same round.
+
+Every subject has 100 permits and its own cache lines unless stated otherwise. `floodwall` is a wall with
+2 classes and no curves unless stated otherwise; its numbers include counting every admission and every
+rejection. `sharded` is a `ShardedBulkhead` with 8 shards. `tokio`, `async-lock` and `asyncband` are
+semaphores, called without waiting. `throttle-net` is a bulkhead, built without an async runtime.
+`parking_lot` is a counter behind a mutex.
 ";
 
 const PEERS: &[&str] = &[
@@ -49,7 +51,7 @@ pub(crate) fn page(results: &Results, questions: &[&Question]) -> Result<String,
     if let Some(period) = periods.reduce(|a, b| (a.0.min(b.0), a.1.max(b.1))) {
         let period = machine::period(period);
         let (machine, peers) = (machine::machine()?, machine::versions(PEERS)?);
-        writeln!(page, "Measured on {machine},\n{period}.\nPeers: {peers}.\n")?;
+        writeln!(page, "Measured on {machine},\n{period}.\n\nPeers: {peers}.\n")?;
     }
     page += SUBJECTS;
     for question in questions {

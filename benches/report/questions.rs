@@ -33,7 +33,7 @@ own for each class. `example server` is the wall of `examples/http_server`, with
 64 permits in use. `congestion-limiter` is a limiter with a partition for each of two classes, which
 releases tokens by a task.
 
-Subjects are measured in turn, 2,000 times each; the quartiles are those of the ratios.",
+Subjects are measured in turn, 500 times each; the quartiles are those of the ratios.",
         tables: |group| vec![in_turn("acquire and release, or rejection", group)],
         chart: None,
     },
