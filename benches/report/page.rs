@@ -51,7 +51,10 @@ pub(crate) fn page(results: &Results, questions: &[&Question]) -> Result<String,
     if let Some(period) = periods.reduce(|a, b| (a.0.min(b.0), a.1.max(b.1))) {
         let period = machine::period(period);
         let (machine, peers) = (machine::machine()?, machine::versions(PEERS)?);
-        writeln!(page, "Measured on {machine},\n{period}.\n\nPeers: {peers}.\n")?;
+        writeln!(
+            page,
+            "Measured on {machine},\n{period}.\n\nPeers: {peers}.\n"
+        )?;
     }
     page += SUBJECTS;
     for question in questions {
