@@ -158,8 +158,29 @@ fn rejection_uses_rules_of_one_epoch() {
     });
 }
 
-/// The same for an admission that skips the fast path. The new guarantees of the slot with its old
-/// capacity would reject.
+/// The same for a request that needs the rules: its class has no guarantee, and a curve that admits it. The new guarantees
+/// of the slot with its old capacity would reject.
+#[test]
+fn rejection_by_the_rules_uses_those_of_one_epoch() {
+    two_updates(|| {
+        // The first draw is far above this probability.
+        const CURVE: Curve = Curve::ALWAYS.capped(0.01);
+        let rules = |capacity, a, b| Rules::new(capacity, &[A.rule(a).shed(CURVE), B.rule(b)]);
+        let first = rules(2, Share::at_most(1), Share::at_most(2));
+        let wall: Arc<Wall> = Arc::new(Floodwall::from_rules(first));
+        let updater = spawn(&wall, move |wall| {
+            kick();
+            wall.set_rules(rules(3, Share::at_most(2), Share::at_most(1)));
+            kick();
+            wall.set_rules(rules(3, Share::at_most(1), Share::exactly(2)));
+        });
+        kick();
+        assert_eq!(wall.admit(A).map(drop), Ok(()));
+        updater.join().unwrap();
+    });
+}
+
+/// The same for a request with options.
 #[test]
 fn slow_path_rejection_uses_rules_of_one_epoch() {
     two_updates(|| {
