@@ -49,7 +49,8 @@ Subjects are measured in turn, 500 times each; the quartiles are those of the ra
         title: "What does a contended permit cost?",
         prose: "\
 All threads acquire and release on one limit, back to back. The time is per acquire and release on one
-thread, the mean over the threads. No thread stops before all have measured.",
+thread, the mean over the threads. No thread stops before all have measured. From round to round the times
+of several threads vary by half and more: the order of the subjects says more than their distances.",
         tables: |group| vec![costs("acquire and release", group)],
         chart: Some(chart::contended),
     },
