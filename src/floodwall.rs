@@ -141,7 +141,7 @@ impl<C: Class> Floodwall<C> {
                     rules,
                     mode: Mode::DEFAULT,
                 }),
-                peaks: CachePadded::new(each_class!(_class => Peak::new())),
+                peaks: CachePadded::new(each_class!(_CLASS => Peak::new())),
                 counters: Counters::new(),
                 would_reject: DryRunCounters::new(),
                 classes: PhantomData,

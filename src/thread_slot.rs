@@ -13,25 +13,24 @@ pub(crate) const THREAD_SLOTS: usize = if cfg!(feature = "std") {
 // Few in the models, because loom's stacks are small.
 const SHARED_SLOTS: usize = if cfg!(floodwall_loom) { 2 } else { 16 };
 
-/// A thread slot: the exclusive ones come first, then the shared ones.
+/// The index of a thread slot: the exclusive ones come first, then the shared ones.
 #[derive(Clone, Copy)]
 pub(crate) struct ThreadSlot(usize);
 
 impl ThreadSlot {
     const fn shared(number: usize) -> ThreadSlot {
-        ThreadSlot(EXCLUSIVE_SLOTS + number % SHARED_SLOTS)
+        ThreadSlot(THREAD_SLOTS - SHARED_SLOTS + number % SHARED_SLOTS)
     }
 
     #[inline]
     pub(crate) const fn index(self) -> usize {
         self.0 % THREAD_SLOTS
     }
+}
 
-    /// Returns whether no other thread uses this slot.
-    #[inline]
-    pub(crate) const fn is_exclusive(self) -> bool {
-        self.0 < EXCLUSIVE_SLOTS
-    }
+/// Returns whether no other thread uses the slot with this index.
+pub(crate) const fn is_exclusive(index: usize) -> bool {
+    index + SHARED_SLOTS < THREAD_SLOTS
 }
 
 /// Returns the calling thread's slot: until the thread ends, an exclusive one if one was free at its first call.
@@ -136,21 +135,20 @@ mod tests {
     #[test]
     fn shared_slots_follow_the_exclusive_slots() {
         let shared = (0..THREAD_SLOTS * THREAD_SLOTS).map(ThreadSlot::shared);
-        let shared = shared.filter(|slot| !slot.is_exclusive());
         let mut indices: Vec<_> = shared.map(ThreadSlot::index).collect();
-        assert_eq!(indices.len(), THREAD_SLOTS * THREAD_SLOTS);
         indices.sort_unstable();
         indices.dedup();
-        assert!(indices.into_iter().eq(EXCLUSIVE_SLOTS..THREAD_SLOTS));
+        assert!(indices.iter().copied().eq(EXCLUSIVE_SLOTS..THREAD_SLOTS));
+        assert!(!indices.into_iter().any(is_exclusive));
         for slot in 0..EXCLUSIVE_SLOTS {
-            assert!(ThreadSlot(slot).index() == slot && ThreadSlot(slot).is_exclusive());
+            assert!(ThreadSlot(slot).index() == slot && is_exclusive(slot));
         }
     }
 
     #[test]
     fn ended_thread_releases_its_exclusive_slot() {
         for _ in 0..3 * EXCLUSIVE_SLOTS {
-            let is_exclusive = std::thread::spawn(|| current().is_exclusive());
+            let is_exclusive = std::thread::spawn(|| is_exclusive(current().index()));
             assert!(is_exclusive.join().unwrap());
         }
     }

@@ -68,13 +68,17 @@ fn out_of_range(index: usize, count: usize) -> ! {
     panic!("class index {index} is out of range: there are {count} classes");
 }
 
-/// Creates an array of [`MAX_CLASSES`] elements, also in const contexts: `$element` is evaluated for each `$class`.
+/// Creates an array of [`MAX_CLASSES`] elements, also in const contexts: `$element` is evaluated for each `$class`, a
+/// constant.
 macro_rules! each_class {
     ($class:ident => $element:expr) => {
         crate::floodwall::class::each_class!(@each $class => $element, 0 1 2 3 4 5 6 7)
     };
     (@each $class:ident => $element:expr, $($index:literal)*) => {
-        [$({ let $class: usize = $index; $element }),*]
+        [$({
+            const $class: usize = $index;
+            $element
+        }),*]
     };
 }
 pub(crate) use each_class;

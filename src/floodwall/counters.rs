@@ -11,13 +11,13 @@ use super::rejection::Reason;
 use crate::shed::draw::Draw;
 use crate::sync::stat::{self, AtomicU32, AtomicU64};
 use crate::sync::{Ordering, constructor};
-use crate::thread_slot::{self, THREAD_SLOTS, ThreadSlot};
+use crate::thread_slot::{self, THREAD_SLOTS};
 
 pub(super) struct Counters([CachePadded<[SlotCounters; MAX_CLASSES]>; THREAD_SLOTS]);
 
 /// The counters of one class in one thread slot. The size is a power of two, so that a shift finds them.
 #[repr(align(64))]
-struct SlotCounters {
+pub(super) struct SlotCounters {
     admitted: AtomicU64,
     /// By [`Decision::reason_index`].
     rejected: [AtomicU64; Reason::COUNT],
@@ -25,6 +25,8 @@ struct SlotCounters {
     /// would select the draws of another.
     next_draw: AtomicU32,
     draw_offset: u32,
+    /// No other thread counts in this slot.
+    is_exclusive: bool,
 }
 
 /// The counters of one class, summed over all thread slots.
@@ -40,7 +42,7 @@ pub(super) struct Totals {
 impl Counters {
     #[cfg(floodwall_loom)]
     pub(super) fn new() -> Self {
-        let slot = |slot| CachePadded::new(each_class!(class => SlotCounters::new(slot, class)));
+        let slot = |slot| CachePadded::new(each_class!(CLASS => SlotCounters::new(slot, CLASS)));
         Counters(core::array::from_fn(slot))
     }
 
@@ -52,7 +54,7 @@ impl Counters {
         );
         let mut slot = 0;
         while slot < THREAD_SLOTS {
-            slots.0[slot] = CachePadded::new(each_class!(class => SlotCounters::new(slot, class)));
+            slots.0[slot] = CachePadded::new(each_class!(CLASS => SlotCounters::new(slot, CLASS)));
             slot += 1;
         }
         slots
@@ -60,12 +62,8 @@ impl Counters {
 
     /// Returns the counters of a class in the calling thread's slot.
     #[inline]
-    pub(super) fn local(&self, class: usize) -> LocalCounters<'_> {
-        let slot = thread_slot::current();
-        LocalCounters {
-            counters: &self.0[slot.index()][class],
-            slot,
-        }
+    pub(super) fn local(&self, class: usize) -> &SlotCounters {
+        &self.0[thread_slot::current().index()][class]
     }
 
     pub(super) fn totals(&self, class: usize) -> Totals {
@@ -90,33 +88,25 @@ impl SlotCounters {
                 // Consecutive slots begin at consecutive draws, so threads that decide once each are even too.
                 next_draw: AtomicU32::new(slot as u32),
                 draw_offset: draw_offset(class),
+                is_exclusive: thread_slot::is_exclusive(slot),
             }
         }
     }
-}
 
-/// The counters of one class in the calling thread's slot.
-#[derive(Clone, Copy)]
-pub(super) struct LocalCounters<'a> {
-    counters: &'a SlotCounters,
-    slot: ThreadSlot,
-}
-
-impl LocalCounters<'_> {
     #[inline]
-    pub(super) fn admitted(self) {
-        self.increment(&self.counters.admitted);
+    pub(super) fn admitted(&self) {
+        self.increment(&self.admitted);
     }
 
     #[inline]
-    pub(super) fn rejected(self, decision: Decision) {
-        self.increment(&self.counters.rejected[decision.reason_index()]);
+    pub(super) fn rejected(&self, decision: Decision) {
+        self.increment(&self.rejected[decision.reason_index()]);
     }
 
     #[inline]
-    fn increment(self, counter: &AtomicU64) {
+    fn increment(&self, counter: &AtomicU64) {
         // ORDERING: Relaxed: see above.
-        if self.slot.is_exclusive() {
+        if self.is_exclusive {
             counter.store(counter.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
         } else {
             counter.fetch_add(1, Ordering::Relaxed);
@@ -128,12 +118,12 @@ impl LocalCounters<'_> {
     /// A load and a store, even if the slot is shared: two threads may then occasionally get the same draw, or repeat a
     /// part of the sequence. Every part of the sequence is equally even, up to a block.
     #[inline]
-    pub(super) fn next_draw(self) -> Draw {
+    pub(super) fn next_draw(&self) -> Draw {
         // ORDERING: Relaxed: see above.
-        let n = self.counters.next_draw.load(Ordering::Relaxed);
+        let n = self.next_draw.load(Ordering::Relaxed);
         let next = n.wrapping_add(1);
-        self.counters.next_draw.store(next, Ordering::Relaxed);
-        Draw::nth(n).offset(self.counters.draw_offset)
+        self.next_draw.store(next, Ordering::Relaxed);
+        Draw::nth(n).offset(self.draw_offset)
     }
 }
 
@@ -144,7 +134,7 @@ pub(super) struct DryRunCounters(CachePadded<[[AtomicU64; Reason::COUNT]; MAX_CL
 impl DryRunCounters {
     constructor! {
         pub(super) const fn new() -> Self {
-            DryRunCounters(CachePadded::new(each_class!(_class => stat::zeros())))
+            DryRunCounters(CachePadded::new(each_class!(_CLASS => stat::zeros())))
         }
     }
 
@@ -176,11 +166,7 @@ mod tests {
     #[test]
     fn first_draws_are_offset_by_class_and_by_slot() {
         let counters = Counters::new();
-        let draw = |slot: usize, class: usize| {
-            let counters = &counters.0[slot][class];
-            let slot = thread_slot::current();
-            LocalCounters { counters, slot }.next_draw()
-        };
+        let draw = |slot: usize, class: usize| counters.0[slot][class].next_draw();
         let eighth = 1_u32 << 29;
         for class in 0..MAX_CLASSES {
             let class_offset = (5 * eighth).wrapping_mul(class as u32);

@@ -38,7 +38,7 @@ impl RuleSlots {
                     CachePadded::new(Slot::new(settings)),
                 ],
                 thresholds: CachePadded::new(
-                    each_class!(class => AtomicU64::new(thresholds_of(settings, Rules::<C>::LANES.first(), class))),
+                    each_class!(CLASS => AtomicU64::new(thresholds_of(settings, Rules::<C>::LANES.first(), CLASS))),
                 ),
                 updates: CachePadded::new(Lock::new()),
             }
@@ -167,8 +167,8 @@ impl Slot {
                 guarantees: AtomicU64::new(limits.guarantees),
                 caps: AtomicU64::new(limits.caps),
                 capacity: AtomicU64::new(capacity_to_word(&limits, *mode)),
-                curves: each_class!(class => AtomicU64::new(rules.curves[class].to_word())),
-                shares: each_class!(class => AtomicU64::new(share_to_word(rules.shares[class]))),
+                curves: each_class!(CLASS => AtomicU64::new(rules.curves[CLASS].to_word())),
+                shares: each_class!(CLASS => AtomicU64::new(share_to_word(rules.shares[CLASS]))),
                 mode: AtomicU64::new(mode_to_word(*mode)),
                 pressure: AtomicU64::new(mode.pressure.to_bits()),
             }
