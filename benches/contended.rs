@@ -15,8 +15,9 @@ use common::threads::{self, concurrently, cores};
 
 const THREADS: [usize; 5] = [1, 2, 4, 8, 16];
 
-/// Calls of each thread in a turn: several milliseconds, so that threads that share a core switch within it.
-const CALLS: u64 = 200_000;
+/// Calls of each thread in a turn. Four threads on two cores take several milliseconds, so that threads that share a core
+/// switch within a turn.
+const CALLS: u64 = 50_000;
 
 struct Threads(Turns);
 
@@ -37,7 +38,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     if THREADS.iter().any(|&threads| threads > cores) {
         println!("{cores} cores: with more threads, times include waiting for a core.");
     }
-    let mut subjects = Threads(Turns::new("contended", 60));
+    // With 60 rounds, the confidence intervals of most subjects on two threads overlap (measured).
+    let mut subjects = Threads(Turns::new("contended", 300));
     peers::measure_each(&mut subjects);
     subjects.0.run()
 }

@@ -19,7 +19,7 @@ pub(crate) struct ThreadSlot(usize);
 
 impl ThreadSlot {
     const fn shared(number: usize) -> ThreadSlot {
-        ThreadSlot(THREAD_SLOTS - SHARED_SLOTS + number % SHARED_SLOTS)
+        ThreadSlot(EXCLUSIVE_SLOTS + number % SHARED_SLOTS)
     }
 
     #[inline]

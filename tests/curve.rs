@@ -259,6 +259,14 @@ fn draw_equal_to_the_probability_passes() {
 }
 
 #[test]
+fn lowest_draw_passes_at_lo() {
+    for curve in [Curve::linear(0.5, 1.0), Curve::cubic(0.5, 1.0)] {
+        assert!(!wall_sheds(100, 50, curve, 0), "{curve:?}");
+        assert!(wall_sheds(100, 51, curve, 0), "{curve:?}");
+    }
+}
+
+#[test]
 fn cap_near_one_lets_some_requests_pass() {
     const REQUESTS: u64 = 2_000_000;
     let shedder = Shedder::new(Curve::ALWAYS.capped(0.999_995));

@@ -50,8 +50,15 @@ Subjects are measured in turn, 500 times each; the quartiles are those of the ra
         prose: "\
 All threads acquire and release on one limit, back to back. The time is per acquire and release on one
 thread, the mean over the threads. No thread stops before all have measured. From round to round the times
-of several threads vary by half and more: the order of the subjects says more than their distances.",
-        tables: |group| vec![costs("acquire and release", group)],
+of several threads vary by half and more. So each subject is measured 300 times, in turn with the others,
+and the second table has the 95 % confidence interval of the median of the ratios: subjects whose intervals
+do not overlap are told apart.",
+        tables: |group| {
+            vec![
+                costs("acquire and release", group),
+                intervals("acquire and release", group),
+            ]
+        },
         chart: Some(chart::contended),
     },
     Question {
@@ -169,7 +176,7 @@ fn costs(operation: &str, group: &Group<'_>) -> Table {
 fn in_turn(operation: &str, group: &Group<'_>) -> Table {
     let row = |subject: &&str| {
         let ratio = group.ratio(subject, "");
-        let quartiles = ratio.map(|ratio| format!("{:.2} to {:.2}", ratio.low, ratio.high));
+        let quartiles = ratio.map(|ratio| range(ratio.quartiles));
         let median = ratio.map(|ratio| format!("{:.2}", ratio.median));
         line(
             subject,
@@ -180,6 +187,32 @@ fn in_turn(operation: &str, group: &Group<'_>) -> Table {
         header: header(operation, &["ns", "of the floor", "quartiles"]),
         rows: group.subjects().iter().map(row).collect(),
     }
+}
+
+/// Creates a table of the ratios to the floor of the same round, and the confidence intervals of their medians.
+fn intervals(operation: &str, group: &Group<'_>) -> Table {
+    let situations = group.situations();
+    let interval = |subject: &str, situation: &str| {
+        let ratio = group.ratio(subject, situation)?;
+        Some(format!("{:.2} ({})", ratio.median, range(ratio.interval)))
+    };
+    let row = |subject: &&str| {
+        let intervals = situations
+            .iter()
+            .map(|situation| interval(subject, situation));
+        line(subject, intervals)
+    };
+    Table {
+        header: header(
+            &format!("{operation}: ratio to floor (95 % confidence)"),
+            &situations,
+        ),
+        rows: group.subjects().iter().map(row).collect(),
+    }
+}
+
+fn range((low, high): (f64, f64)) -> String {
+    format!("{low:.2} to {high:.2}")
 }
 
 /// Creates a table of the share of time that permits take.

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::time::SystemTime;
 
 pub(crate) use floodwall_benches::FLOOR;
-use floodwall_benches::{Quartiles, target_directory};
+use floodwall_benches::{Spread, target_directory};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
@@ -22,7 +22,7 @@ struct Measured {
     /// Nanoseconds.
     median: f64,
     /// The ratio to the floor of the same round, if subjects were measured in turn.
-    ratio: Option<Quartiles>,
+    ratio: Option<Spread>,
     at: SystemTime,
 }
 
@@ -94,7 +94,7 @@ impl Group<'_> {
     }
 
     /// Returns the ratio to the floor of the same round, if the group was measured in turn.
-    pub(crate) fn ratio(&self, subject: &str, situation: &str) -> Option<Quartiles> {
+    pub(crate) fn ratio(&self, subject: &str, situation: &str) -> Option<Spread> {
         self.find(subject, situation)?.ratio
     }
 

@@ -1,8 +1,8 @@
 //! Measures subjects in turn, and keeps the results for the report.
 //!
 //! A machine drifts by more than two subjects differ, so each round measures every subject once, and the cost of a subject
-//! is its ratio to the floor of the same round. The medians over all rounds are reported, and the quartiles of the
-//! ratios: what is between them is the spread.
+//! is its ratio to the floor of the same round. The medians over all rounds are reported, with the quartiles of the
+//! ratios and the confidence interval of their median.
 
 mod results;
 
@@ -11,7 +11,7 @@ use std::error::Error;
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
-pub use results::{Measured, Quartiles, read, target_directory};
+pub use results::{Measured, Spread, read, target_directory};
 
 /// The subject that the others are compared with.
 pub const FLOOR: &str = "floor";
@@ -122,12 +122,17 @@ impl Turns {
             subject,
             situation,
             nanoseconds,
-            ratio: Quartiles { low, median, high },
+            ratio:
+                Spread {
+                    median,
+                    quartiles: (low, high),
+                    interval: (least, most),
+                },
             ..
         } in &measured
         {
             println!(
-                "{subject:<32}{situation:<24}{nanoseconds:>9.2} ns {median:>7.2} ({low:.2} to {high:.2})"
+                "{subject:<32}{situation:<24}{nanoseconds:>9.2} ns {median:>7.2} (95 %: {least:.2} to {most:.2}, quartiles: {low:.2} to {high:.2})"
             );
         }
         results::write(self.group, &measured)
@@ -165,8 +170,8 @@ impl Turns {
                     group: self.group.into(),
                     subject: subject.name.clone(),
                     situation: subject.situation.clone(),
-                    nanoseconds: Quartiles::of(of_subject.clone()).median,
-                    ratio: Quartiles::of(ratios.collect()),
+                    nanoseconds: Spread::of(of_subject.clone()).median,
+                    ratio: Spread::of(ratios.collect()),
                 }
             });
         measured.collect()

@@ -20,28 +20,38 @@ pub struct Measured {
     /// The median time of a call.
     pub nanoseconds: f64,
     /// The time of a call over that of the floor in the same round.
-    pub ratio: Quartiles,
+    pub ratio: Spread,
 }
 
-/// The quartiles of a sample.
+/// Where the numbers of a sample lie.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
-pub struct Quartiles {
-    /// A quarter of the sample is at or below it.
-    pub low: f64,
+pub struct Spread {
     /// Half of the sample is at or below it.
     pub median: f64,
-    /// A quarter of the sample is at or above it.
-    pub high: f64,
+    /// A quarter of the sample is at or below the first one, a quarter at or above the second one.
+    pub quartiles: (f64, f64),
+    /// The 95 % confidence interval of the median. Two subjects whose intervals do not overlap are told apart.
+    pub interval: (f64, f64),
 }
 
-impl Quartiles {
-    pub(crate) fn of(mut numbers: Vec<f64>) -> Quartiles {
+impl Spread {
+    /// Sorts a sample of at least one number.
+    ///
+    /// The interval is distribution-free: how many of *n* numbers are below the median of all that could be measured is
+    /// binomial, here approximated by the normal distribution (W. J. Conover, *Practical Nonparametric Statistics*).
+    pub(crate) fn of(mut numbers: Vec<f64>) -> Spread {
         numbers.sort_by(f64::total_cmp);
-        let at = |quarters| numbers[(numbers.len() - 1) * quarters / 4];
-        Quartiles {
-            low: at(1),
-            median: at(2),
-            high: at(3),
+        let last = numbers.len() - 1;
+        let quartile = |quarters| numbers[last * quarters / 4];
+        let distance = 1.96 / 2.0 * (numbers.len() as f64).sqrt();
+        let ranks_away = |distance: f64| (last as f64 / 2.0 + distance).clamp(0.0, last as f64);
+        Spread {
+            median: quartile(2),
+            quartiles: (quartile(1), quartile(3)),
+            interval: (
+                numbers[ranks_away(-distance).floor() as usize],
+                numbers[ranks_away(distance).ceil() as usize],
+            ),
         }
     }
 }
@@ -85,4 +95,23 @@ pub fn target_directory() -> Result<PathBuf, Box<dyn Error>> {
         .current_dir(Path::new(env!("CARGO_MANIFEST_DIR")))
         .output()?;
     Ok(serde_json::from_slice::<Metadata>(&metadata.stdout)?.target_directory)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn spread_of_a_sample() {
+        let spread = Spread::of((0..=100).rev().map(f64::from).collect());
+        assert_eq!(spread.median, 50.0);
+        assert_eq!(spread.quartiles, (25.0, 75.0));
+        // Of 101 numbers, at most 40 are below the median with a probability of 2.3 %, at most 41 with 3.6 %: the 41st
+        // number from either end.
+        assert_eq!(spread.interval, (40.0, 60.0));
+        let Spread {
+            median, interval, ..
+        } = Spread::of(vec![7.0]);
+        assert_eq!((median, interval), (7.0, (7.0, 7.0)));
+    }
 }
