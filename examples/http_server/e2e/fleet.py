@@ -47,7 +47,7 @@ RUNS = []
 
 
 def free_ports(count):
-    """Returns ports that nobody uses. They differ, because each is in use until all are known.
+    """Returns ports that are free. They differ, because each is in use until all are known.
 
     HAProxy listens twice on a port that it is given twice, and either listener may get a connection.
     """
