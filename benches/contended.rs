@@ -38,7 +38,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     if THREADS.iter().any(|&threads| threads > cores) {
         println!("{cores} cores: with more threads, times include waiting for a core.");
     }
-    // With 60 rounds, the confidence intervals of most subjects on two threads overlap (measured).
+    // As many as take less than two minutes here: on two threads, times vary by half from round to round.
     let mut subjects = Threads(Turns::new("contended", 300));
     peers::measure_each(&mut subjects);
     subjects.0.run()

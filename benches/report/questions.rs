@@ -51,8 +51,8 @@ Subjects are measured in turn, 500 times each; the quartiles are those of the ra
 All threads acquire and release on one limit, back to back. The time is per acquire and release on one
 thread, the mean over the threads. No thread stops before all have measured. From round to round the times
 of several threads vary by half and more. So each subject is measured 300 times, in turn with the others,
-and the second table has the 95 % confidence interval of the median of the ratios: subjects whose intervals
-do not overlap are told apart.",
+and the second table has the 95 % confidence interval of the median of the ratios. It is that of one run:
+on two threads, medians differ by more from run to run, so compare several runs.",
         tables: |group| {
             vec![
                 costs("acquire and release", group),

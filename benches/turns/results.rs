@@ -30,7 +30,7 @@ pub struct Spread {
     pub median: f64,
     /// A quarter of the sample is at or below the first one, a quarter at or above the second one.
     pub quartiles: (f64, f64),
-    /// The 95 % confidence interval of the median. Two subjects whose intervals do not overlap are told apart.
+    /// The 95 % confidence interval of the median of this run. It says nothing about what differs from run to run.
     pub interval: (f64, f64),
 }
 
