@@ -19,6 +19,10 @@ const THREADS: [usize; 5] = [1, 2, 4, 8, 16];
 /// switch within a turn.
 const CALLS: u64 = 50_000;
 
+/// Together, they take about two minutes here.
+const ROUNDS: usize = 20;
+const PROCESSES: usize = 15;
+
 struct Threads(Turns);
 
 impl Measure for Threads {
@@ -38,8 +42,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     if THREADS.iter().any(|&threads| threads > cores) {
         println!("{cores} cores: with more threads, times include waiting for a core.");
     }
-    // As many as take less than two minutes here: on two threads, times vary by half from round to round.
-    let mut subjects = Threads(Turns::new("contended", 300));
+    // On two threads times vary by half from round to round, and medians of many rounds do from run to run.
+    let mut subjects = Threads(Turns::new("contended", ROUNDS).in_processes(PROCESSES));
     peers::measure_each(&mut subjects);
     subjects.0.run()
 }

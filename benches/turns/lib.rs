@@ -2,13 +2,20 @@
 //!
 //! A machine drifts by more than two subjects differ, so each round measures every subject once, and the cost of a subject
 //! is its ratio to the floor of the same round. The medians over all rounds are reported, with the quartiles of the
-//! ratios and the confidence interval of their median.
+//! ratios and the confidence interval of their median. Where code lies in memory decides too (by a tenth for some
+//! subjects, measured), so the loop of a call is there several times. If runs of a program differ by more than its rounds, the rounds
+//! are repeated in several processes, and all that is over their medians.
 
 mod results;
 
+#[cfg(target_arch = "x86_64")]
+use std::arch::asm;
+use std::cell::Cell;
 use std::env;
 use std::error::Error;
 use std::hint::black_box;
+use std::io;
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 pub use results::{Measured, Spread, read, target_directory};
@@ -19,6 +26,9 @@ pub const FLOOR: &str = "floor";
 /// How long a turn of a call on one thread takes. In turns of a tenth of this, the floor varied by a fifth from round to
 /// round (measured: 3.3 to 4.1 ns), and the ratios with it.
 const TURN: Duration = Duration::from_millis(1);
+
+/// The argument of a process that measures for another one, and prints the results as JSON in its last line.
+const PROCESS: &str = "--process";
 
 struct Subject {
     name: String,
@@ -33,6 +43,7 @@ struct Subject {
 pub struct Turns {
     group: &'static str,
     rounds: usize,
+    processes: usize,
     subjects: Vec<Subject>,
 }
 
@@ -42,18 +53,25 @@ impl Turns {
         Turns {
             group,
             rounds,
+            processes: 1,
             subjects: vec![],
         }
     }
 
-    /// Adds a subject that repeats a call on one thread.
+    /// Repeats the rounds in this number of processes, one after another.
+    #[must_use]
+    pub fn in_processes(self, processes: usize) -> Turns {
+        Turns { processes, ..self }
+    }
+
+    /// Adds a subject that repeats a call on one thread. Each turn takes the next copy of the loop.
     pub fn call<R>(&mut self, name: &str, situation: &str, call: impl Fn() -> R + 'static) {
+        let copies = copies(&call);
+        let turns = Cell::new(0);
         let turn = move |calls| {
-            let start = Instant::now();
-            for _ in 0..calls {
-                black_box(call());
-            }
-            start.elapsed()
+            let copy = copies[turns.get() % copies.len()];
+            turns.set(turns.get() + 1);
+            copy(calls, &call)
         };
         self.add(name, situation, None, turn);
     }
@@ -111,13 +129,23 @@ impl Turns {
             }
             return Ok(());
         }
-        println!(
+        if arguments.iter().any(|argument| argument == PROCESS) {
+            serde_json::to_writer(io::stdout(), &self.measure())?;
+            return Ok(());
+        }
+        print!(
             "{}: {} subjects in turn, {} rounds",
             self.group,
             self.subjects.len(),
             self.rounds
         );
-        let measured = self.measure();
+        let measured = if self.processes > 1 {
+            println!(" in each of {} processes", self.processes);
+            results::medians(&self.measure_in_processes()?)
+        } else {
+            println!();
+            self.measure()
+        };
         for Measured {
             subject,
             situation,
@@ -136,6 +164,24 @@ impl Turns {
             );
         }
         results::write(self.group, &measured)
+    }
+
+    fn measure_in_processes(&self) -> Result<Vec<Vec<Measured>>, Box<dyn Error>> {
+        let this = env::current_exe()?;
+        let process = |_| {
+            let output = Command::new(&this)
+                .arg(PROCESS)
+                .stderr(Stdio::inherit())
+                .output()?;
+            if !output.status.success() {
+                return Err(format!("{} {PROCESS}: {}", this.display(), output.status).into());
+            }
+            let lines = String::from_utf8(output.stdout)?;
+            Ok(serde_json::from_str(
+                lines.lines().last().unwrap_or_default(),
+            )?)
+        };
+        (0..self.processes).map(process).collect()
     }
 
     fn measure(&self) -> Vec<Measured> {
@@ -175,6 +221,43 @@ impl Turns {
                 }
             });
         measured.collect()
+    }
+}
+
+/// A loop that makes this number of calls, and returns the time that they took.
+type Loop<F> = fn(u64, &F) -> Duration;
+
+/// Returns copies of the loop of a call. The code of each lies two bytes further behind a boundary of 16 bytes.
+fn copies<F: Fn() -> R, R>(_: &F) -> [Loop<F>; 8] {
+    [
+        repeat::<1, F, R>,
+        repeat::<3, F, R>,
+        repeat::<5, F, R>,
+        repeat::<7, F, R>,
+        repeat::<9, F, R>,
+        repeat::<11, F, R>,
+        repeat::<13, F, R>,
+        repeat::<15, F, R>,
+    ]
+}
+
+#[inline(never)]
+fn repeat<const DISTANCE: usize, F: Fn() -> R, R>(calls: u64, call: &F) -> Duration {
+    let start = Instant::now();
+    for _ in 0..calls {
+        do_nothing::<DISTANCE>();
+        black_box(call());
+    }
+    start.elapsed()
+}
+
+/// Executes one or two instructions that do nothing, in this number of bytes (at least one).
+#[inline(always)]
+fn do_nothing<const BYTES: usize>() {
+    #[cfg(target_arch = "x86_64")]
+    // SAFETY: It does nothing.
+    unsafe {
+        asm!(".nops {bytes}", bytes = const BYTES, options(nomem, nostack, preserves_flags));
     }
 }
 

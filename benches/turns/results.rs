@@ -19,7 +19,7 @@ pub struct Measured {
     pub situation: String,
     /// The median time of a call.
     pub nanoseconds: f64,
-    /// The time of a call over that of the floor in the same round.
+    /// The time of a call over that of the floor in the same round: of each round, or the median of each process.
     pub ratio: Spread,
 }
 
@@ -30,7 +30,7 @@ pub struct Spread {
     pub median: f64,
     /// A quarter of the sample is at or below the first one, a quarter at or above the second one.
     pub quartiles: (f64, f64),
-    /// The 95 % confidence interval of the median of this run. It says nothing about what differs from run to run.
+    /// The 95 % confidence interval of the median.
     pub interval: (f64, f64),
 }
 
@@ -54,6 +54,22 @@ impl Spread {
             ),
         }
     }
+}
+
+/// Merges the results of several processes.
+pub(crate) fn medians(processes: &[Vec<Measured>]) -> Vec<Measured> {
+    let (first, _) = processes.split_first().expect("a process has measured");
+    let merged = first.iter().enumerate().map(|(index, subject)| {
+        let spread = |number: fn(&Measured) -> f64| {
+            Spread::of(processes.iter().map(|p| number(&p[index])).collect())
+        };
+        Measured {
+            nanoseconds: spread(|measured| measured.nanoseconds).median,
+            ratio: spread(|measured| measured.ratio.median),
+            ..subject.clone()
+        }
+    });
+    merged.collect()
 }
 
 pub(crate) fn write(group: &str, measured: &[Measured]) -> Result<(), Box<dyn Error>> {

@@ -178,7 +178,7 @@ impl<C: Class> Floodwall<C> {
             let after = lanes.after(word, class, permits);
             let thresholds = self.rules.thresholds(class);
             if !(thresholds.are_of_epoch(lanes, word)
-                && thresholds.admit(lanes, after, class, permits))
+                && thresholds.admit(lanes, word, class, permits))
             {
                 return None;
             }
@@ -205,6 +205,7 @@ impl<C: Class> Floodwall<C> {
         counters: &SlotCounters,
         mut draw: Option<Draw>,
     ) -> Decision {
+        // The table has a function for each possible class. Those of absent ones end here, and are a few bytes long.
         assert!(CLASS < C::NAMES.len());
         let class = CLASS;
         let lanes = Self::LANES;
@@ -218,7 +219,7 @@ impl<C: Class> Floodwall<C> {
         let slot = self.rules.slot(lanes, word);
         let (limits, has_mode) = slot.limits_and_mode();
         if !has_mode {
-            let decision = Self::judge(slot, &limits, word, after, request, counters, &mut draw);
+            let decision = Self::judge(slot, &limits, word, request, counters, &mut draw);
             let is_decided = match decision.unit() {
                 Some(_) => self.exchange(word, after, class, counters),
                 None => self.reject(word, decision, counters),
@@ -272,9 +273,9 @@ impl<C: Class> Floodwall<C> {
         let (decision, is_dry_run) = if mode.closed {
             (Decision::CLOSED, false)
         } else {
-            let is_countable = !lanes.exceeds(after, class, permits, lanes.max().into());
+            let is_countable = lanes.in_use_after(word, class, permits) <= lanes.max().into();
             let limits = slot.limits();
-            let decision = Self::judge(slot, &limits, word, after, request, counters, draw);
+            let decision = Self::judge(slot, &limits, word, request, counters, draw);
             (decision, mode.dry_run.contains(class) && is_countable)
         };
         let is_rejected = decision.unit().is_none();
@@ -296,7 +297,6 @@ impl<C: Class> Floodwall<C> {
         slot: &Slot,
         limits: &Limits,
         word: u64,
-        after: u64,
         request: Request,
         counters: &SlotCounters,
         draw: &mut Option<Draw>,
@@ -310,12 +310,11 @@ impl<C: Class> Floodwall<C> {
         let admitted = Decision::admitted(lanes.put(permits.into(), class));
         let reachable = || lanes.reachable(limits, class);
         let is_too_large = || permits > 1 && reachable() > 0 && u64::from(permits) > reachable();
-        match lanes.judge(after, limits, class, permits) {
+        match lanes.judge(word, limits, class, permits) {
             Verdict::Guaranteed => admitted,
             Verdict::Borrowed => {
                 let curve = slot.curve(class);
-                let in_use = lanes.total(after) - u64::from(permits);
-                let utilization = Utilization::new(in_use, limits.capacity);
+                let utilization = Utilization::new(lanes.total(word), limits.capacity);
                 let draw = || *draw.get_or_insert_with(|| counters.next_draw());
                 if utilization.is_below(pressure) {
                     if curve.sheds(Utilization::from_f64(pressure), draw) {
@@ -464,8 +463,7 @@ mod tests {
         let lanes = Floodwall::<Kind>::LANES;
         let (word, class) = (wall.load(), class as usize);
         let thresholds = wall.rules.thresholds(class);
-        thresholds.are_of_epoch(lanes, word)
-            && thresholds.admit(lanes, lanes.after(word, class, 1), class, 1)
+        thresholds.are_of_epoch(lanes, word) && thresholds.admit(lanes, word, class, 1)
     }
 
     #[test]

@@ -76,14 +76,17 @@ impl Thresholds {
         true
     }
 
-    /// Returns whether class `class` may acquire `permits` more (at least one), so that the word of the wall becomes
-    /// `after`. The thresholds must be [of the word's epoch](Self::are_of_epoch).
+    /// Returns whether class `class` may acquire `permits` more (at least one) than in `word`. The thresholds must be
+    /// [of the word's epoch](Self::are_of_epoch).
     #[inline(always)]
-    pub(super) const fn admit(self, lanes: Lanes, after: u64, class: usize, permits: u32) -> bool {
-        if lanes.exceeds(after, class, permits, self.0 & THRESHOLD) {
+    pub(super) const fn admit(self, lanes: Lanes, word: u64, class: usize, permits: u32) -> bool {
+        if lanes.in_use_after(word, class, permits) > self.0 & THRESHOLD {
             return slow_path();
         }
-        lanes.total(after) <= self.0 >> TOTAL_SHIFT & THRESHOLD
+        if lanes.total(word) + permits as u64 > self.0 >> TOTAL_SHIFT & THRESHOLD {
+            return slow_path();
+        }
+        true
     }
 }
 
@@ -163,17 +166,17 @@ mod tests {
         let thresholds = Thresholds::from_word(thresholds.to_word());
         let up_to = |max| 0..=max + 1;
         for (own, others) in up_to(of_class).flat_map(|own| up_to(total).map(move |o| (own, o))) {
-            let after = lanes.put(own + 1, 0) | lanes.put(others, 1);
+            let word = lanes.put(own, 0) | lanes.put(others, 1);
             let expected = own < of_class && own + 1 + others <= total;
-            let admits = thresholds.admit(lanes, after, 0, 1);
+            let admits = thresholds.admit(lanes, word, 0, 1);
             assert_eq!(
                 admits,
                 expected,
                 "{} own, {others} others, {limits:?}",
                 own + 1
             );
-            assert!(thresholds.are_of_epoch(lanes, after));
-            let next = after + lanes.next_epoch();
+            assert!(thresholds.are_of_epoch(lanes, word));
+            let next = word + lanes.next_epoch();
             assert!(!thresholds.are_of_epoch(lanes, next));
         }
     }
@@ -222,8 +225,8 @@ mod tests {
         };
         let thresholds = Thresholds::new(lanes, 0, &limits, Curve::NEVER, 0);
         let admits = |permits| thresholds.admit(lanes, word(permits), 0, 1);
-        assert!(admits([60, 0, 0]) && admits([1, 69, 0]) && admits([60, 10, 0]));
-        assert!(!admits([61, 0, 0]) && !admits([1, 70, 0]) && !admits([1, 40, 30]));
+        assert!(admits([59, 0, 0]) && admits([0, 69, 0]) && admits([59, 10, 0]));
+        assert!(!admits([60, 0, 0]) && !admits([0, 70, 0]) && !admits([0, 40, 30]));
     }
 
     /// Thresholds are stored before the epoch is stepped, so the epoch before must not use them either.
@@ -258,15 +261,14 @@ mod tests {
         class: usize,
         permits: u32,
     ) -> bool {
-        let after = lanes.after(word, class, permits);
-        let admitted_by = |thresholds: Thresholds| thresholds.admit(lanes, after, class, permits);
+        let admitted_by = |thresholds: Thresholds| thresholds.admit(lanes, word, class, permits);
         let admits = admitted_by(Thresholds::new(lanes, word, limits, curve, class));
         if admitted_by(Thresholds::without_curve(lanes, word, limits, class)) {
-            let verdict = lanes.judge(after, limits, class, permits);
+            let verdict = lanes.judge(word, limits, class, permits);
             assert_eq!(verdict, Verdict::Guaranteed, "{word:#x}, {limits:x?}");
         }
         let is_right = !admits
-            || match lanes.judge(after, limits, class, permits) {
+            || match lanes.judge(word, limits, class, permits) {
                 Verdict::Guaranteed => true,
                 Verdict::Borrowed => {
                     let utilization = Utilization::new(lanes.total(word), limits.capacity);
@@ -401,6 +403,7 @@ mod tests {
         };
         let thresholds = Thresholds::new(lanes, 0, &limits, Curve::NEVER, 0);
         assert!(thresholds.are_of_epoch(lanes, THRESHOLD));
-        assert!(thresholds.admit(lanes, THRESHOLD, 0, 1));
+        assert!(thresholds.admit(lanes, THRESHOLD - 1, 0, 1));
+        assert!(!thresholds.admit(lanes, THRESHOLD, 0, 1));
     }
 }

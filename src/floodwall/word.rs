@@ -25,6 +25,9 @@ pub(super) struct Lanes {
     even: u64,
     /// All bits of lanes 1, 3, 5 and 7, shifted down by one lane.
     odd: u64,
+    /// Multiplied with pairs of lanes, it adds all of them up above the lower `sum_shift` bits.
+    sum_factor: u64,
+    sum_shift: u32,
 }
 
 /// The rules of one epoch that a word is judged by, without the curves.
@@ -59,11 +62,23 @@ impl Lanes {
         } else {
             MAX_LANE_BITS
         };
+        let lane = (1 << bits) - 1;
+        let pairs = count.div_ceil(2);
+        let last_pair = 2 * bits * (pairs - 1);
+        let top_pair = u64::BITS - 2 * bits;
+        // With 3 or 5 classes the last pair would end above the word, but its sum needs fewer bits.
+        let sum_shift = if last_pair > top_pair {
+            last_pair
+        } else {
+            top_pair
+        };
         Lanes {
             count,
             bits,
-            even: every_other_lane(count.div_ceil(2), bits),
-            odd: every_other_lane(count / 2, bits),
+            even: lane * one_per_pair(pairs, bits),
+            odd: lane * one_per_pair(count / 2, bits),
+            sum_factor: one_per_pair(pairs, bits) << (sum_shift - last_pair),
+            sum_shift,
         }
     }
 
@@ -143,17 +158,12 @@ impl Lanes {
 
     /// Returns the permits of all classes.
     ///
-    /// Adds each lane to its upper neighbour first, then the pairs: half the steps of adding one by one.
+    /// Adds each lane to its upper neighbour, then all pairs by one multiplication, as a population count does
+    /// (H. S. Warren, *Hacker's Delight*).
     #[inline(always)]
     pub(super) const fn total(self, word: u64) -> u64 {
         let pairs = (word & self.even) + (word >> self.bits & self.odd);
-        let mut sum = 0;
-        let mut pair = 0;
-        while pair < self.count.div_ceil(2) {
-            sum += pairs >> (2 * self.bits * pair) & ((1 << (2 * self.bits)) - 1);
-            pair += 1;
-        }
-        sum
+        pairs.wrapping_mul(self.sum_factor) >> self.sum_shift
     }
 
     /// Returns the permits that no class can borrow: the sum of `max(in use, guarantee)` over all classes.
@@ -203,30 +213,27 @@ impl Lanes {
         }
     }
 
-    /// Returns the word with `permits` more in the lane of class `class`. All decisions are made about this word, so it
-    /// is ready when the compare-exchange begins.
-    ///
-    /// If the lane overflows, it holds less than `permits`, and the word is only fit for [`exceeds`](Self::exceeds).
+    /// Returns the permits of class `class` with `permits` more. They can be more than a lane can count.
+    #[inline(always)]
+    pub(super) const fn in_use_after(self, word: u64, class: usize, permits: u32) -> u64 {
+        self.get(word, class) + permits as u64
+    }
+
+    /// Returns the word with `permits` more in the lane of class `class`. The word is fit for use only if
+    /// the lane can count [them all](Self::in_use_after).
     #[inline(always)]
     pub(super) const fn after(self, word: u64, class: usize, permits: u32) -> u64 {
         word.wrapping_add(self.put(permits as u64, class))
     }
 
-    /// Returns whether class `class` holds more than `max` permits in `after`, which has `permits` added.
-    #[inline(always)]
-    pub(super) const fn exceeds(self, after: u64, class: usize, permits: u32, max: u64) -> bool {
-        let in_use = self.get(after, class);
-        in_use > max || in_use < permits as u64
-    }
-
-    /// Applies the admission rule: may class `class` acquire `permits` more, so that the word becomes `after`?
+    /// Applies the admission rule: may class `class` acquire `permits` more than in this word?
     ///
     /// Within the guarantee, only the total is compared with the capacity: another class that is above its cap after a
     /// rule update does not block a guarantee while a thread is free.
     #[inline(always)]
     pub(super) const fn judge(
         self,
-        after: u64,
+        word: u64,
         limits: &Limits,
         class: usize,
         permits: u32,
@@ -234,8 +241,9 @@ impl Lanes {
         if permits == 0 {
             return Verdict::Guaranteed;
         }
+        let in_use = self.in_use_after(word, class, permits);
         let cap = self.get(limits.caps, class);
-        if self.exceeds(after, class, permits, cap) {
+        if in_use > cap {
             // If the cap is the whole capacity, the pool is the limit.
             return if cap < limits.capacity {
                 Verdict::ClassFull
@@ -243,14 +251,14 @@ impl Lanes {
                 Verdict::PoolFull
             };
         }
-        let total = self.total(after);
-        if self.get(after, class) <= self.get(limits.guarantees, class) {
+        let total = self.total(word) + permits as u64;
+        if in_use <= self.get(limits.guarantees, class) {
             if total <= limits.capacity {
                 return Verdict::Guaranteed;
             }
         } else if self.count > 2 && total + self.total(limits.guarantees) <= limits.capacity
             // With more classes this comparison is cheaper. Its left side is never less than the committed permits.
-            || self.committed(after, limits.guarantees) <= limits.capacity
+            || self.committed(self.after(word, class, permits), limits.guarantees) <= limits.capacity
         {
             return Verdict::Borrowed;
         }
@@ -258,13 +266,35 @@ impl Lanes {
     }
 }
 
-/// Returns a mask of `lanes` lanes, each followed by a lane of zeros.
-const fn every_other_lane(lanes: u32, bits: u32) -> u64 {
-    let mut mask = 0;
-    let mut lane = 0;
-    while lane < lanes {
-        mask |= ((1 << bits) - 1) << (2 * bits * lane);
-        lane += 1;
+/// Returns a word with a 1 in the lower lane of each of `pairs` pairs of lanes.
+const fn one_per_pair(pairs: u32, bits: u32) -> u64 {
+    let mut ones = 0;
+    let mut pair = 0;
+    while pair < pairs {
+        ones |= 1 << (2 * bits * pair);
+        pair += 1;
     }
-    mask
+    ones
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn total_is_the_sum_of_the_lanes_for_each_number_of_classes() {
+        for count in 1..=8 {
+            let lanes = Lanes::new(count);
+            let max = u64::from(lanes.max());
+            // All bits above the lanes are set too.
+            let full = u64::MAX;
+            let falling = (0..count).fold(lanes.tagged(full, 0), |word, class| {
+                word | lanes.put(max - class as u64, class)
+            });
+            for word in [0, full, falling] {
+                let sum: u64 = (0..count).map(|class| lanes.get(word, class)).sum();
+                assert_eq!(lanes.total(word), sum, "{count} classes: {word:#x}");
+            }
+        }
+    }
 }
