@@ -15,22 +15,33 @@ use common::threads::{self, concurrently, cores};
 
 const THREADS: [usize; 5] = [1, 2, 4, 8, 16];
 
-/// Calls of each thread in a turn. Four threads on two cores take several milliseconds, so that threads that share a core
-/// switch within a turn.
+/// Calls of each thread in a turn, if it has a core to itself. It takes about a millisecond.
 const CALLS: u64 = 50_000;
 
+/// Calls of each thread in a turn, if threads share a core. It takes at least ten milliseconds, so that they switch several
+/// times.
+const CALLS_OF_SHARED_CORES: u64 = 200_000;
+
 /// Together, they take about two minutes here.
-const ROUNDS: usize = 20;
+const ROUNDS: usize = 10;
 const PROCESSES: usize = 15;
 
 struct Threads(Turns);
 
 impl Measure for Threads {
     fn measure(&mut self, subject: &str, acquire_and_release: impl Fn() + Copy + Sync + 'static) {
-        let most = cores().max(8);
-        for threads in THREADS.into_iter().filter(|&threads| threads <= most) {
+        let cores = cores();
+        for threads in THREADS
+            .into_iter()
+            .filter(|&threads| threads <= cores.max(8))
+        {
+            let calls = if threads > cores {
+                CALLS_OF_SHARED_CORES
+            } else {
+                CALLS
+            };
             self.0
-                .calls(subject, &threads::name(threads), CALLS, move |calls| {
+                .calls(subject, &threads::name(threads), calls, move |calls| {
                     concurrently(threads, calls, acquire_and_release)
                 });
         }
@@ -42,7 +53,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     if THREADS.iter().any(|&threads| threads > cores) {
         println!("{cores} cores: with more threads, times include waiting for a core.");
     }
-    // On two threads times vary by half from round to round, and medians of many rounds do from run to run.
+    // Medians of one process are stable, but those of two processes differ by up to a quarter (measured).
     let mut subjects = Threads(Turns::new("contended", ROUNDS).in_processes(PROCESSES));
     peers::measure_each(&mut subjects);
     subjects.0.run()

@@ -6,6 +6,8 @@ use std::sync::{Barrier, OnceLock};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use core_affinity::CoreId;
+
 pub fn cores() -> usize {
     thread::available_parallelism().map_or(1, usize::from)
 }
@@ -21,7 +23,8 @@ pub fn name(threads: usize) -> String {
 /// Runs `calls` calls on each of `threads` threads concurrently, and returns the mean time per thread.
 ///
 /// All threads start at a barrier. Each measures until it has made its own `calls`, then keeps calling
-/// until the last thread has measured, so that contention is constant throughout.
+/// until the last thread has measured, so that contention is constant throughout. Threads are pinned to
+/// cores: else the scheduler may run some of them on one core for a while, where they do not contend.
 pub fn concurrently<R>(threads: usize, calls: u64, call: impl Fn() -> R + Sync) -> Duration {
     concurrently_with(threads, calls, || &call)
 }
@@ -34,7 +37,12 @@ pub fn concurrently_with<R, C: FnMut() -> R>(
 ) -> Duration {
     let (barrier, start) = (Barrier::new(threads), OnceLock::new());
     let measuring = AtomicUsize::new(threads);
-    let thread = || {
+    let cores = core_affinity::get_core_ids().unwrap_or_default();
+    let mut cores = cores.into_iter().cycle();
+    let thread = |core: Option<CoreId>| {
+        if let Some(core) = core {
+            core_affinity::set_for_current(core);
+        }
         let mut call = make();
         barrier.wait();
         let start = start.get_or_init(Instant::now);
@@ -48,7 +56,11 @@ pub fn concurrently_with<R, C: FnMut() -> R>(
         time
     };
     let sum: Duration = thread::scope(|scope| {
-        let threads: Vec<_> = (0..threads).map(|_| scope.spawn(thread)).collect();
+        let spawn = |_| {
+            let core = cores.next();
+            scope.spawn(move || thread(core))
+        };
+        let threads: Vec<_> = (0..threads).map(spawn).collect();
         let times = threads.into_iter().map(|thread| thread.join());
         times.map(|time| time.expect("no call panics")).sum()
     });

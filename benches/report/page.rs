@@ -23,9 +23,9 @@ const SUBJECTS: &str = "\
 Numbers are medians. The floor is one `fetch_add` and one `fetch_sub` on a counter alone on its cache
 line: the minimum work of a permit on one shared counter. It is measured in every group. The subjects of
 the first three questions, and those of the question about the admission of a wall, are measured in turn:
-their ratios are those to the floor of the same round. Where the code of a loop lies in memory decides
-too, for some subjects by a tenth. So those on one thread have eight copies of their loop, each two bytes
-further behind a boundary of 16 bytes, and take them in turn.
+their ratios are those to the floor of the same round. What is executed around a call decides too:
+one more instruction that does nothing changes some ratios by a fifth. So the loop of a subject on one
+thread that is measured in turn has eight copies, with one to eight such instructions, each for an eighth of the calls.
 
 Every subject has 100 permits and its own cache lines unless stated otherwise. `floodwall` is a wall with
 2 classes and no curves unless stated otherwise; its numbers include counting every admission and every

@@ -49,10 +49,11 @@ Subjects are measured in turn, 500 times each; the quartiles are those of the ra
         title: "What does a contended permit cost?",
         prose: "\
 All threads acquire and release on one limit, back to back. The time is per acquire and release on one
-thread, the mean over the threads. No thread stops before all have measured. From round to round the times
-of several threads vary by half and more, and on two threads medians of 300 rounds differ as much from run
-to run. So each subject is measured 20 times, in turn with the others, in each of 15 processes. Numbers are
-medians over the processes, and the second table has the 95 % confidence interval of the median ratio.",
+thread, the mean over the threads. No thread stops before all have measured, and each is pinned to a core:
+else two threads share one for a while, and do not contend. Ratios of one process are stable, but differ
+by up to a quarter from those of another. So each subject is measured 10 times, in turn with the others, in
+each of 15 processes. Numbers are medians over the processes, and the second table has the 95 % confidence
+interval of the median ratio.",
         tables: |group| {
             vec![
                 costs("acquire and release", group),

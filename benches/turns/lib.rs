@@ -2,15 +2,14 @@
 //!
 //! A machine drifts by more than two subjects differ, so each round measures every subject once, and the cost of a subject
 //! is its ratio to the floor of the same round. The medians over all rounds are reported, with the quartiles of the
-//! ratios and the confidence interval of their median. Where code lies in memory decides too (by a tenth for some
-//! subjects, measured), so the loop of a call is there several times. If runs of a program differ by more than its rounds, the rounds
+//! ratios and the confidence interval of their median. What the processor executes around a call decides too: one more
+//! instruction that does nothing changes some ratios by a fifth (measured). So a loop has [eight copies](repeat). If runs of a program differ by more than its rounds, the rounds
 //! are repeated in several processes, and all that is over their medians.
 
 mod results;
 
 #[cfg(target_arch = "x86_64")]
 use std::arch::asm;
-use std::cell::Cell;
 use std::env;
 use std::error::Error;
 use std::hint::black_box;
@@ -64,14 +63,12 @@ impl Turns {
         Turns { processes, ..self }
     }
 
-    /// Adds a subject that repeats a call on one thread. Each turn takes the next copy of the loop.
+    /// Adds a subject that repeats a call on one thread.
     pub fn call<R>(&mut self, name: &str, situation: &str, call: impl Fn() -> R + 'static) {
-        let copies = copies(&call);
-        let turns = Cell::new(0);
         let turn = move |calls| {
-            let copy = copies[turns.get() % copies.len()];
-            turns.set(turns.get() + 1);
-            copy(calls, &call)
+            let start = Instant::now();
+            repeat(calls, &call);
+            start.elapsed()
         };
         self.add(name, situation, None, turn);
     }
@@ -224,40 +221,48 @@ impl Turns {
     }
 }
 
-/// A loop that makes this number of calls, and returns the time that they took.
-type Loop<F> = fn(u64, &F) -> Duration;
-
-/// Returns copies of the loop of a call. The code of each lies two bytes further behind a boundary of 16 bytes.
-fn copies<F: Fn() -> R, R>(_: &F) -> [Loop<F>; 8] {
-    [
-        repeat::<1, F, R>,
-        repeat::<3, F, R>,
-        repeat::<5, F, R>,
-        repeat::<7, F, R>,
-        repeat::<9, F, R>,
-        repeat::<11, F, R>,
-        repeat::<13, F, R>,
-        repeat::<15, F, R>,
-    ]
+/// Repeats a call, in eight copies of one loop, which differ in the number of instructions that do nothing. So the
+/// instructions of the call fall into the groups that a processor dispatches at once in several ways.
+fn repeat<F: Fn() -> R, R>(calls: u64, call: &F) {
+    let copies = [
+        copy::<1, F, R>,
+        copy::<2, F, R>,
+        copy::<3, F, R>,
+        copy::<4, F, R>,
+        copy::<5, F, R>,
+        copy::<6, F, R>,
+        copy::<7, F, R>,
+        copy::<8, F, R>,
+    ];
+    let mut left = calls;
+    for (copy, copies_left) in copies.iter().zip((1..=8).rev()) {
+        let calls = left / copies_left;
+        copy(calls, call);
+        left -= calls;
+    }
 }
 
 #[inline(never)]
-fn repeat<const DISTANCE: usize, F: Fn() -> R, R>(calls: u64, call: &F) -> Duration {
-    let start = Instant::now();
+fn copy<const NOTHING: usize, F: Fn() -> R, R>(calls: u64, call: &F) {
     for _ in 0..calls {
-        do_nothing::<DISTANCE>();
+        do_nothing::<NOTHING>();
         black_box(call());
     }
-    start.elapsed()
 }
 
-/// Executes one or two instructions that do nothing, in this number of bytes (at least one).
+/// Executes this number of instructions that do nothing.
 #[inline(always)]
-fn do_nothing<const BYTES: usize>() {
+fn do_nothing<const TIMES: usize>() {
     #[cfg(target_arch = "x86_64")]
-    // SAFETY: It does nothing.
+    // SAFETY: `nop` does nothing.
     unsafe {
-        asm!(".nops {bytes}", bytes = const BYTES, options(nomem, nostack, preserves_flags));
+        asm!(
+            ".rept {times}",
+            "nop",
+            ".endr",
+            times = const TIMES,
+            options(nomem, nostack, preserves_flags)
+        );
     }
 }
 
