@@ -1,10 +1,11 @@
 //! Measures subjects in turn, and keeps the results for the report.
 //!
-//! A machine drifts by more than two subjects differ, so each round measures every subject once, and the cost of a subject
-//! is its ratio to the floor of the same round. The medians over all rounds are reported, with the quartiles of the
-//! ratios and the confidence interval of their median. What the processor executes around a call decides too: one more
-//! instruction that does nothing changes some ratios by a fifth (measured). So a loop has [eight copies](repeat). If runs of a program differ by more than its rounds, the rounds
-//! are repeated in several processes, and all that is over their medians.
+//! A machine drifts by more than two subjects differ, so each round measures every subject once, and the cost of a
+//! subject is its ratio to the floor of the same round. The medians over all rounds are reported, with the quartiles
+//! of the ratios and the confidence interval of their median. What the processor executes around a call decides too:
+//! one more instruction that does nothing changes some ratios by a fifth (measured). So a loop has [eight
+//! copies](repeat). If runs of a program differ by more than its rounds, the rounds are repeated in several
+//! processes, and all that is over their medians.
 
 mod results;
 

@@ -243,7 +243,7 @@ impl Lanes {
         }
         let in_use = self.in_use_after(word, class, permits);
         let cap = self.get(limits.caps, class);
-        if in_use > cap {
+        if cap < in_use {
             // If the cap is the whole capacity, the pool is the limit.
             return if cap < limits.capacity {
                 Verdict::ClassFull
