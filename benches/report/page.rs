@@ -24,8 +24,9 @@ Numbers are medians. The floor is one `fetch_add` and one `fetch_sub` on a count
 line: the minimum work of a permit on one shared counter. It is measured in every group. The subjects of
 the first three questions, and those of the question about the admission of a wall, are measured in turn:
 their ratios are those to the floor of the same round. What is executed around a call decides too:
-one more instruction that does nothing changes some ratios by a fifth. So the loop of a subject on one
-thread that is measured in turn has eight copies, with one to eight such instructions, each for an eighth of the calls.
+one more instruction that does nothing changes some ratios by a fifth. So the loop of a subject has eight
+copies, with one to eight such instructions, each for an eighth of the calls: in the first two questions, and
+in that about the admission of a wall. `congestion-limiter` has one loop, as have all other questions.
 
 Every subject has 100 permits and its own cache lines unless stated otherwise. `floodwall` is a wall with
 2 classes and no curves unless stated otherwise; its numbers include counting every admission and every

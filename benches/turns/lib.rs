@@ -281,3 +281,19 @@ impl Subject {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+
+    use super::*;
+
+    #[test]
+    fn the_copies_of_a_loop_make_all_calls_together() {
+        for calls in [0, 1, 7, 8, 9, 100] {
+            let made = Cell::new(0);
+            repeat(calls, &|| made.set(made.get() + 1));
+            assert_eq!(made.get(), calls);
+        }
+    }
+}

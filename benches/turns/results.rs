@@ -130,4 +130,36 @@ mod tests {
         } = Spread::of(vec![7.0]);
         assert_eq!((median, interval), (7.0, (7.0, 7.0)));
     }
+
+    #[test]
+    fn processes_are_merged_by_subject() {
+        let measured = |subject: &str, nanoseconds: f64, ratios: [f64; 3]| Measured {
+            group: "group".into(),
+            subject: subject.into(),
+            situation: String::new(),
+            nanoseconds,
+            ratio: Spread::of(ratios.into()),
+        };
+        // The median of all ratios of the peer is 2.0, that of the medians 3.0.
+        let merged = medians(&[
+            vec![
+                measured("floor", 4.0, [1.0; 3]),
+                measured("peer", 9.0, [1.0, 2.0, 2.0]),
+            ],
+            vec![
+                measured("floor", 6.0, [1.0; 3]),
+                measured("peer", 8.0, [1.0, 3.0, 4.0]),
+            ],
+            vec![
+                measured("floor", 5.0, [1.0; 3]),
+                measured("peer", 7.0, [1.0, 5.0, 6.0]),
+            ],
+        ]);
+        let of = |m: &Measured| (m.subject.clone(), m.nanoseconds, m.ratio.median);
+        let merged: Vec<_> = merged.iter().map(of).collect();
+        assert_eq!(
+            merged,
+            [("floor".into(), 5.0, 1.0), ("peer".into(), 8.0, 3.0)]
+        );
+    }
 }
