@@ -2,7 +2,8 @@
 //! of logins and in a flood of messages, a wall whose permits are all guaranteed, the wall of the
 //! example server, and walls in a mode. Plain limits have as many permits in use.
 //!
-//! On a normal day 40 of 100 permits are used by messages and 10 by logins. In the storm 78 are in
+//! On a normal day 40 of 100 permits are used by messages and 10 by logins. On a busy day messages use
+//! 60, ten more than they are guaranteed. In the storm 78 are in
 //! use: there the curve sheds nine of ten logins. In the flood no message fits.
 
 mod common;
@@ -89,6 +90,10 @@ fn readme(turns: &mut Turns) {
         NORMAL.admit(Message)
     });
     admitted(turns, "README, normal day: login", || NORMAL.admit(Login));
+
+    static BUSY: Floodwall<Kind> = Floodwall::new(CAPACITY, &README);
+    hold_each(&BUSY, 60, 10);
+    admitted(turns, "README, busy day: message", || BUSY.admit(Message));
 
     static PRESSED: Floodwall<Kind> = Floodwall::new(CAPACITY, &README);
     hold_each(&PRESSED, 40, 10);

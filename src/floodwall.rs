@@ -9,8 +9,9 @@
 //!   are in force and were read whole.
 //! - *Rejection* does the same, with a second look at the epoch instead of the exchange. It is a judgement of a state
 //!   that the wall was in.
-//! - *The fast path*: two thresholds per class, tagged with the epoch they were computed for. An admission that stays
-//!   at or below both is within every limit and sees no curve, and does not read the slot.
+//! - *The fast path*: for each class, a word of thresholds with the lanes of the wall's word and the epoch they were
+//!   computed for. As long as no lane exceeds its threshold, the class is within every limit and sees no curve, and the
+//!   slot is not read.
 //! - *Release* subtracts from the word.
 //! - *An update* of the rules or of the mode (one at a time, under a lock that no admission and no reader looks at)
 //!   writes the idle slot and then steps the epoch. A concurrent compare-exchange of a word of the old epoch fails.
@@ -74,7 +75,7 @@ use crate::sync::{Ordering, constructor};
 /// - *Rule updates revoke nothing*: if a limit is lowered below what is in use, nothing more is admitted until enough
 ///   permits are released.
 /// - *Exception*: a call that is preempted between two of its loads while an exact multiple of 2^b rule updates
-///   complete may judge by older rules, or by a mix of old and new ones. For 1 to 8 classes b is 16, 16, 10, 8, 9,
+///   complete may judge by older rules, or by a mix of old and new ones. For 1 to 8 classes b is 39, 14, 10, 8, 9,
 ///   10, 8 and 8. Closing, opening, and changes of the pressure or the dry run count as rule updates.
 ///
 /// A class can hold at most 2^24 - 1 permits on a wall of 1 or 2 classes, and at most 2^(56 / n) - 1 on a wall of `n`

@@ -25,8 +25,8 @@ pub(crate) const QUESTIONS: &[Question] = &[
         prose: "\
 One thread acquires and releases a permit, or is rejected, while the others of a situation stay in use.
 `README` is the wall of the README, with 100 permits. On a normal day 40 permits are used by messages and
-10 by logins, and plain limits have 50 of 100 in use. In the storm 78 are in use, 33 of them by logins:
-there the curve sheds nine of ten more. *Login, admitted* is the same with a curve that sheds one login
+10 by logins, and plain limits have 50 of 100 in use. On a busy day messages use 60, ten more than they
+are guaranteed. In the storm 78 are in use, 33 of them by logins: there the curve sheds nine of ten more. *Login, admitted* is the same with a curve that sheds one login
 in a thousand there, *login, shed* has 85 in use, where every borrowing login is shed. In the flood all
 permits are in use. `pressure` is a normal day at a pressure of 0.9. `exactly(50)` twice is a pool of its
 own for each class. `example server` is the wall of `examples/http_server`, with four classes and half of

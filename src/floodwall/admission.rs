@@ -94,6 +94,12 @@ struct Request {
     pressure: f64,
 }
 
+/// Tells the compiler that the rules seldom have to be asked.
+#[cold]
+const fn rules_decide() -> bool {
+    false
+}
+
 type AdmitPlain<C> = fn(&Floodwall<C>, &SlotCounters, Option<Draw>) -> Decision;
 
 impl<C: Class> Floodwall<C> {
@@ -144,15 +150,11 @@ impl<C: Class> Floodwall<C> {
             draw,
             pressure,
         } = options;
-        let counters = self.counters.local(class);
         // A NaN pressure is judged by the slot, with the same result.
         let is_plain = permits > 0 && pressure <= 0.0;
-        let admitted = if is_plain {
-            self.admit_fast(class, permits, counters)
-        } else {
-            None
-        };
-        if let Some(unit) = admitted {
+        let counters = self.counters.local(class);
+        if is_plain && self.admit_fast(class, permits, counters) {
+            let unit = Self::LANES.put(permits.into(), class);
             return Ok(Permit::new(&self.word, unit));
         }
         let decision = if is_plain && permits == 1 {
@@ -166,24 +168,22 @@ impl<C: Class> Floodwall<C> {
         }
     }
 
-    /// Admits a request that stays at or below the thresholds of its class: loads the word, compares, and exchanges the
-    /// word for one with the permits added. Returns what was added.
+    /// Admits a request that the thresholds of its class allow: loads the word, compares, and exchanges the word for one
+    /// with the permits added.
     ///
-    /// Returns `None` if it does not, or if the thresholds are not of the word's epoch.
+    /// Returns `false` if they do not, or if they are not of the word's epoch.
     #[inline(always)]
-    fn admit_fast(&self, class: usize, permits: u32, counters: &SlotCounters) -> Option<u64> {
+    fn admit_fast(&self, class: usize, permits: u32, counters: &SlotCounters) -> bool {
         let lanes = Self::LANES;
         loop {
             let word = self.load();
             let after = lanes.after(word, class, permits);
             let thresholds = self.rules.thresholds(class);
-            if !(thresholds.are_of_epoch(lanes, word)
-                && thresholds.admit(lanes, word, class, permits))
-            {
-                return None;
+            if !thresholds.admit(lanes, word, class, permits) {
+                return rules_decide();
             }
             if self.exchange(word, after, class, counters) {
-                return Some(lanes.put(permits.into(), class));
+                return true;
             }
         }
     }
@@ -461,9 +461,8 @@ mod tests {
     /// The slow path gives the same result, only later, so no other test would notice.
     fn is_on_the_fast_path(wall: &Floodwall<Kind>, class: Kind) -> bool {
         let lanes = Floodwall::<Kind>::LANES;
-        let (word, class) = (wall.load(), class as usize);
-        let thresholds = wall.rules.thresholds(class);
-        thresholds.are_of_epoch(lanes, word) && thresholds.admit(lanes, word, class, 1)
+        let thresholds = wall.rules.thresholds(class as usize);
+        thresholds.admit(lanes, wall.load(), class as usize, 1)
     }
 
     #[test]

@@ -1,26 +1,17 @@
 //! The fast path of an admission: thresholds up to which the admission rule has no objection.
 
-use super::word::{Lanes, Limits, MAX_LANE_BITS};
+use super::word::{Lanes, Limits};
 use crate::shed::curve::Curve;
 
-/// Thresholds of one class: as long as the class's permits and the permits of all classes stay at or below them, no
-/// limit is exceeded and no curve is to be evaluated.
-///
-/// | bits     | meaning                                                 |
-/// |----------|---------------------------------------------------------|
-/// | above 48 | epoch that the thresholds were computed for, or another |
-/// | 24..48   | threshold for the permits of all classes                |
-/// | 0..24    | threshold for the permits of the class                  |
+/// The thresholds of one class, in a word with the lanes and the epoch of the wall's: as long as each class has at most
+/// that many permits in use, one more permit of this class exceeds no limit, and no curve is to be evaluated.
 ///
 /// If the mode of the wall may decide any request of the class, the epoch is another one, so that the mode is looked at.
 #[derive(Clone, Copy)]
 pub(super) struct Thresholds(u64);
 
-const TOTAL_SHIFT: u32 = MAX_LANE_BITS;
-const THRESHOLD: u64 = (1 << MAX_LANE_BITS) - 1;
-
 impl Thresholds {
-    /// Returns thresholds for the epoch of `word` that nothing is compared with.
+    /// Returns thresholds for the epoch of `word` that no word is within.
     pub(super) const fn unused(lanes: Lanes, word: u64) -> Thresholds {
         // The epoch that is half the range away. It must also differ from the epoch before, which is still current when
         // the thresholds are stored.
@@ -29,8 +20,8 @@ impl Thresholds {
 
     /// Computes the thresholds of class `class` from these limits and this curve, for the epoch of `word`.
     ///
-    /// Two pairs of thresholds are right: one for a class within its guarantee, one for a class that borrows. This takes
-    /// the pair that holds in more states of the wall.
+    /// Two parts of the capacity are right: one for a class within its guarantee, one for a class that borrows. This
+    /// takes the one that holds in more states of the wall.
     pub(super) const fn new(
         lanes: Lanes,
         word: u64,
@@ -38,14 +29,14 @@ impl Thresholds {
         curve: Curve,
         class: usize,
     ) -> Thresholds {
-        let guaranteed = Pair::within_guarantee(lanes, limits, class);
-        let borrowed = Pair::of_borrower(lanes, limits, curve, class);
-        let pair = if guaranteed.states() > borrowed.states() {
+        let guaranteed = Parts::within_guarantee(lanes, limits, class);
+        let borrowed = Parts::of_borrower(lanes, limits, curve, class);
+        let parts = if guaranteed.states(lanes, class) > borrowed.states(lanes, class) {
             guaranteed
         } else {
             borrowed
         };
-        pair.tagged(lanes, word)
+        parts.thresholds(lanes, word, class)
     }
 
     /// Computes the thresholds of class `class` if its curve must not be skipped: they end at its guarantee.
@@ -55,7 +46,7 @@ impl Thresholds {
         limits: &Limits,
         class: usize,
     ) -> Thresholds {
-        Pair::within_guarantee(lanes, limits, class).tagged(lanes, word)
+        Parts::within_guarantee(lanes, limits, class).thresholds(lanes, word, class)
     }
 
     pub(super) const fn to_word(self) -> u64 {
@@ -67,84 +58,73 @@ impl Thresholds {
         Thresholds(word)
     }
 
-    /// Returns whether these thresholds hold for the epoch of `word`.
-    #[inline(always)]
-    pub(super) const fn are_of_epoch(self, lanes: Lanes, word: u64) -> bool {
-        if !lanes.same_epoch(word, self.0) {
-            return slow_path();
-        }
-        true
-    }
-
-    /// Returns whether class `class` may acquire `permits` more (at least one) than in `word`. The thresholds must be
-    /// [of the word's epoch](Self::are_of_epoch).
+    /// Returns whether class `class` may acquire `permits` more (at least one) than in `word`. If not, or if these
+    /// thresholds are of another epoch, the rule has to be asked.
     #[inline(always)]
     pub(super) const fn admit(self, lanes: Lanes, word: u64, class: usize, permits: u32) -> bool {
-        if lanes.in_use_after(word, class, permits) > self.0 & THRESHOLD {
-            return slow_path();
-        }
-        if lanes.total(word) + permits as u64 > self.0 >> TOTAL_SHIFT & THRESHOLD {
-            return slow_path();
-        }
-        true
+        lanes.is_within(word, self.0)
+            && (permits == 1
+                || lanes.in_use_after(word, class, permits) <= lanes.get(self.0, class) + 1)
     }
 }
 
-/// Keeps the conditions apart, so that the processor predicts each of them. Joined into one number, they would have to
-/// be computed before the compare-exchange could begin. It also tells the compiler which way is rare.
-#[cold]
-const fn slow_path() -> bool {
-    false
-}
-
-/// The most permits of one class, and of all classes, up to which the class is admitted without a look at its rule.
+/// The capacity in parts, one for each class, in its lane. One class is admitted as long as every class stays within its
+/// part.
 #[derive(Clone, Copy)]
-struct Pair {
-    of_class: u64,
-    total: u64,
-}
+struct Parts(u64);
 
-impl Pair {
+impl Parts {
     /// Within its guarantee, a class is admitted as long as a permit is free, whatever its curve says.
-    const fn within_guarantee(lanes: Lanes, limits: &Limits, class: usize) -> Pair {
-        Pair {
-            of_class: lanes.get(limits.guarantees, class),
-            total: limits.capacity,
-        }
+    const fn within_guarantee(lanes: Lanes, limits: &Limits, class: usize) -> Parts {
+        Parts::with_borrowed(lanes, limits, class, 0)
     }
 
-    /// Beyond its guarantee, a class is admitted as long as the [committed](Lanes::committed) permits fit the capacity,
-    /// and the utilization is below the curve's `lo`.
+    /// Beyond its guarantee, a class is admitted as long as no permit is taken that is guaranteed to another class, and
+    /// the utilization is below the curve's `lo`.
     ///
-    /// With `x` permits in use by the class and `y` by the others, at most `x + guaranteed + max(0, y - smallest)`
-    /// permits are committed: permits beyond a guarantee have first used up at least the smallest one.
-    const fn of_borrower(lanes: Lanes, limits: &Limits, curve: Curve, class: usize) -> Pair {
-        let guaranteed = lanes.guaranteed_to_others(limits, class);
-        let mut smallest = guaranteed;
-        let mut other = 0;
-        while other < lanes.count() {
-            if other != class {
-                smallest = min(smallest, lanes.get(limits.guarantees, other));
-            }
-            other += 1;
+    /// The class takes half of what is not guaranteed: one that uses more than the others sends most of the requests.
+    const fn of_borrower(lanes: Lanes, limits: &Limits, curve: Curve, class: usize) -> Parts {
+        let borrowable = lanes.get(limits.caps - limits.guarantees, class);
+        let borrowed = min(borrowable, lanes.not_guaranteed(limits) / 2);
+        let Parts(parts) = Parts::with_borrowed(lanes, limits, class, borrowed);
+        let at_lo = curve.permits_at_lo(limits.capacity);
+        if lanes.total(parts) > at_lo {
+            return Parts(lanes.divide(at_lo, parts));
         }
-        let uncommitted = limits.capacity - (guaranteed - smallest);
-        Pair {
-            of_class: lanes.reachable(limits, class),
-            total: min(uncommitted, curve.permits_at_lo(limits.capacity)),
-        }
+        Parts(parts)
     }
 
-    /// Returns twice the number of states in which these thresholds admit, nearly: of the class's permits and those of
-    /// all others.
-    const fn states(self) -> u64 {
-        let of_class = min(self.of_class, self.total);
-        of_class * (2 * self.total - of_class)
+    /// Gives each class its guarantee, and class `class` what it has borrowed. Divides the rest among the others, in
+    /// proportion to what each may borrow.
+    const fn with_borrowed(lanes: Lanes, limits: &Limits, class: usize, borrowed: u64) -> Parts {
+        let borrowable = limits.caps - limits.guarantees;
+        let by_others = borrowable - lanes.put(lanes.get(borrowable, class), class);
+        let rest = min(
+            lanes.not_guaranteed(limits) - borrowed,
+            lanes.total(by_others),
+        );
+        let parts = limits.guarantees + lanes.put(borrowed, class);
+        Parts(parts + lanes.divide(rest, by_others))
     }
 
-    const fn tagged(self, lanes: Lanes, word: u64) -> Thresholds {
-        let total = min(self.total, THRESHOLD);
-        Thresholds(lanes.tagged(word, total << TOTAL_SHIFT | self.of_class))
+    /// Returns the number of states in which class `class` is admitted with these parts.
+    const fn states(self, lanes: Lanes, class: usize) -> u64 {
+        let mut states = 1;
+        let mut lane = 0;
+        while lane < lanes.count() {
+            let part = lanes.get(self.0, lane);
+            states *= if lane == class { part } else { part + 1 };
+            lane += 1;
+        }
+        states
+    }
+
+    const fn thresholds(self, lanes: Lanes, word: u64, class: usize) -> Thresholds {
+        if lanes.get(self.0, class) == 0 {
+            return Thresholds::unused(lanes, word);
+        }
+        let in_use = self.0 - lanes.put(1, class);
+        Thresholds(lanes.tagged(word, lanes.without_top_bits(in_use)))
     }
 }
 
@@ -159,61 +139,53 @@ mod tests {
     use crate::floodwall::word::Verdict;
     use crate::shed::utilization::Utilization;
 
-    /// Checks up to how many permits of class 0 and of all classes these thresholds admit.
-    #[track_caller]
-    fn assert_admits_up_to(limits: &Limits, thresholds: Thresholds, of_class: u64, total: u64) {
-        let lanes = Lanes::new(2);
-        let thresholds = Thresholds::from_word(thresholds.to_word());
-        let up_to = |max| 0..=max + 1;
-        for (own, others) in up_to(of_class).flat_map(|own| up_to(total).map(move |o| (own, o))) {
-            let word = lanes.put(own, 0) | lanes.put(others, 1);
-            let expected = own < of_class && own + 1 + others <= total;
-            let admits = thresholds.admit(lanes, word, 0, 1);
-            assert_eq!(
-                admits,
-                expected,
-                "{} own, {others} others, {limits:?}",
-                own + 1
-            );
-            assert!(thresholds.are_of_epoch(lanes, word));
-            let next = word + lanes.next_epoch();
-            assert!(!thresholds.are_of_epoch(lanes, next));
-        }
-    }
-
     /// A request that needlessly leaves the fast path gets the same answer, so no other test would notice.
     #[test]
     fn thresholds_hold_in_as_many_states_as_they_can() {
         let lanes = Lanes::new(2);
         let pair = |own: u64, other: u64| lanes.put(own, 0) | lanes.put(other, 1);
         let ramp = Curve::linear(0.6, 0.8);
-        for (guarantees, caps, curve, of_class, total) in [
-            // The wall of the README: its messages are only rejected if all that is not guaranteed to logins is in use.
-            ((50, 20), (100, 50), Curve::NEVER, 80, 100),
+        for (guarantees, caps, curve, own, other) in [
+            // The wall of the README: its messages within their guarantee.
+            ((50, 20), (100, 50), Curve::NEVER, 50, 50),
             // Its logins: the guarantee is longer than the way to the ramp.
-            ((20, 50), (50, 100), ramp, 20, 100),
+            ((20, 50), (50, 100), ramp, 20, 80),
             // `exactly(50)` twice.
-            ((50, 50), (50, 50), Curve::NEVER, 50, 100),
-            // Without guarantees, the cap and the ramp.
-            ((0, 0), (70, 100), Curve::NEVER, 70, 100),
-            ((0, 0), (70, 100), ramp, 70, 60),
-            ((0, 0), (70, 100), Curve::ALWAYS, 70, 0),
+            ((50, 50), (50, 50), Curve::NEVER, 50, 50),
+            // Without guarantees, half of the capacity, or the cap.
+            ((0, 0), (70, 100), Curve::NEVER, 50, 50),
+            ((0, 0), (30, 100), Curve::NEVER, 30, 70),
+            ((0, 0), (30, 40), Curve::NEVER, 30, 40),
+            // The same below the ramp.
+            ((0, 0), (70, 100), ramp, 30, 30),
+            ((0, 0), (70, 100), Curve::ALWAYS, 0, 0),
             // A small guarantee is left for the longer way to the ramp.
-            ((5, 10), (70, 100), ramp, 70, 60),
+            ((5, 10), (70, 100), ramp, 28, 31),
         ] {
             let limits = Limits {
                 guarantees: pair(guarantees.0, guarantees.1),
                 caps: pair(caps.0, caps.1),
                 capacity: 100,
             };
-            let thresholds = Thresholds::new(lanes, 0, &limits, curve, 0);
-            assert_admits_up_to(&limits, thresholds, of_class, total);
-            let thresholds = Thresholds::without_curve(lanes, 0, &limits, 0);
-            assert_admits_up_to(&limits, thresholds, guarantees.0, 100);
+            for (thresholds, own, other) in [
+                (Thresholds::new(lanes, 0, &limits, curve, 0), own, other),
+                (
+                    Thresholds::without_curve(lanes, 0, &limits, 0),
+                    guarantees.0,
+                    caps.1.min(100 - guarantees.0),
+                ),
+            ] {
+                for (in_use, by_other) in (0..=100).flat_map(|own| (0..=100).map(move |o| (own, o)))
+                {
+                    let admits = thresholds.admit(lanes, pair(in_use, by_other), 0, 1);
+                    let expected = in_use < own && by_other <= other;
+                    assert_eq!(admits, expected, "{in_use}, {by_other}: {limits:?}");
+                }
+            }
         }
     }
 
-    /// With more than two classes, permits beyond one guarantee leave the other guarantees free.
+    /// What is guaranteed to no class is divided between the class, which takes half, and the others.
     #[test]
     fn thresholds_of_three_classes_leave_the_guarantees_of_the_others() {
         let lanes = Lanes::new(3);
@@ -225,8 +197,8 @@ mod tests {
         };
         let thresholds = Thresholds::new(lanes, 0, &limits, Curve::NEVER, 0);
         let admits = |permits| thresholds.admit(lanes, word(permits), 0, 1);
-        assert!(admits([59, 0, 0]) && admits([0, 69, 0]) && admits([59, 10, 0]));
-        assert!(!admits([60, 0, 0]) && !admits([0, 70, 0]) && !admits([0, 40, 30]));
+        assert!(admits([29, 26, 43]));
+        assert!(!admits([30, 0, 0]) && !admits([0, 27, 0]) && !admits([0, 0, 44]));
     }
 
     /// Thresholds are stored before the epoch is stepped, so the epoch before must not use them either.
@@ -234,19 +206,19 @@ mod tests {
     fn unused_thresholds_match_neither_their_epoch_nor_the_one_before() {
         for count in 1..=8 {
             let lanes = Lanes::new(count);
-            let mut word: u64 = 0;
-            loop {
-                let next = word.wrapping_add(lanes.next_epoch());
+            let all_full =
+                (0..count).fold(0, |word, class| word | lanes.put(lanes.max().into(), class));
+            // More than one class has fewer epochs.
+            for n in 0..1 << 16 {
+                let epoch = lanes.next_epoch().wrapping_mul(n);
+                let next = epoch.wrapping_add(lanes.next_epoch());
                 let unused = Thresholds::unused(lanes, next);
-                for word in [word, next] {
-                    assert!(
-                        !unused.are_of_epoch(lanes, word),
-                        "{count} classes: {word:#x}"
-                    );
-                }
-                word = next;
-                if word == 0 {
-                    break;
+                for word in [epoch, next]
+                    .map(|epoch| [epoch, epoch | all_full])
+                    .concat()
+                {
+                    let admits = unused.admit(lanes, word, 0, 1);
+                    assert!(!admits, "{count} classes: {word:#x}");
                 }
             }
         }
@@ -392,18 +364,21 @@ mod tests {
         );
     }
 
-    /// A capacity can need more bits than a threshold has; it must not spill into the epoch.
+    /// A capacity can be larger than any number of permits that a lane can count.
     #[test]
-    fn total_threshold_saturates() {
+    fn thresholds_end_at_the_cap_of_a_class() {
         let lanes = Lanes::new(1);
+        let max = u64::from(lanes.max());
         let limits = Limits {
             guarantees: 0,
-            caps: THRESHOLD,
-            capacity: u32::MAX as u64,
+            caps: max,
+            capacity: u32::MAX.into(),
         };
         let thresholds = Thresholds::new(lanes, 0, &limits, Curve::NEVER, 0);
-        assert!(thresholds.are_of_epoch(lanes, THRESHOLD));
-        assert!(thresholds.admit(lanes, THRESHOLD - 1, 0, 1));
-        assert!(!thresholds.admit(lanes, THRESHOLD, 0, 1));
+        assert!(thresholds.admit(lanes, max - 1, 0, 1));
+        assert!(!thresholds.admit(lanes, max, 0, 1));
+        assert!(thresholds.admit(lanes, 0, 0, lanes.max()));
+        assert!(!thresholds.admit(lanes, 1, 0, lanes.max()));
+        assert!(!thresholds.admit(lanes, 0, 0, u32::MAX));
     }
 }

@@ -1,18 +1,17 @@
 //! The layout of a wall's word, and the admission rule: pure functions of plain numbers.
 //!
 //! ```text
-//! | epoch | lane[COUNT-1] | ... | lane[1] | lane[0] |      lane = min(24, 56 / COUNT) bits
+//! | epoch | lane[COUNT-1] | ... | lane[1] | lane[0] |      lane = min(25, 56 / COUNT) bits
 //! ```
-//! Guarantees and caps are kept in words with the same lanes.
+//! Guarantees, caps and thresholds are kept in words with the same lanes. A lane of 25 bits counts permits in 24 of them:
+//! its top bit is 0.
 
 use crate::permit::word::Layout;
 
 /// Leaves at least 8 bits for the epoch.
 const ALL_LANES_BITS: u32 = 56;
-pub(super) const MAX_LANE_BITS: u32 = 24;
-/// Leaves the bits below the epoch to the two thresholds that are tagged with it
-/// ([`Thresholds`](super::fast_path::Thresholds)).
-const MIN_EPOCH_SHIFT: u32 = 2 * MAX_LANE_BITS;
+const MAX_LANE_BITS: u32 = 25;
+const MAX_PERMIT_BITS: u32 = 24;
 
 /// The position of each class's lane in the word.
 //
@@ -21,6 +20,8 @@ const MIN_EPOCH_SHIFT: u32 = 2 * MAX_LANE_BITS;
 pub(super) struct Lanes {
     count: u32,
     bits: u32,
+    /// The top bit of each lane.
+    top_bits: u64,
     /// All bits of lanes 0, 2, 4 and 6.
     even: u64,
     /// All bits of lanes 1, 3, 5 and 7, shifted down by one lane.
@@ -62,8 +63,11 @@ impl Lanes {
         } else {
             MAX_LANE_BITS
         };
-        let lane = (1 << bits) - 1;
+        let top_bit = 1 << (bits - 1);
+        let lane = 2 * top_bit - 1;
         let pairs = count.div_ceil(2);
+        let even = one_per_pair(pairs, bits);
+        let odd = one_per_pair(count / 2, bits);
         let last_pair = 2 * bits * (pairs - 1);
         let top_pair = u64::BITS - 2 * bits;
         // With 3 or 5 classes the last pair would end above the word, but its sum needs fewer bits.
@@ -75,9 +79,10 @@ impl Lanes {
         Lanes {
             count,
             bits,
-            even: lane * one_per_pair(pairs, bits),
-            odd: lane * one_per_pair(count / 2, bits),
-            sum_factor: one_per_pair(pairs, bits) << (sum_shift - last_pair),
+            top_bits: top_bit * (even | odd << bits),
+            even: lane * even,
+            odd: lane * odd,
+            sum_factor: even << (sum_shift - last_pair),
             sum_shift,
         }
     }
@@ -92,13 +97,24 @@ impl Lanes {
 
     /// Returns the largest number of permits that a lane can count.
     pub(super) const fn max(self) -> u32 {
-        (1 << self.bits) - 1
+        let bits = if self.top_bit_counts() {
+            self.bits
+        } else {
+            MAX_PERMIT_BITS
+        };
+        (1 << bits) - 1
+    }
+
+    /// Returns whether the top bit of a lane counts permits. If not, it is always 0.
+    #[inline(always)]
+    const fn top_bit_counts(self) -> bool {
+        self.bits <= MAX_PERMIT_BITS
     }
 
     /// Returns the permits of class `class` in a word.
     #[inline(always)]
     pub(super) const fn get(self, word: u64, class: usize) -> u64 {
-        word >> self.shift(class) & self.max() as u64
+        word >> self.shift(class) & ((1 << self.bits) - 1)
     }
 
     /// Returns a word with `permits` in the lane of class `class` and zero in the others.
@@ -114,12 +130,7 @@ impl Lanes {
 
     #[inline(always)]
     const fn epoch_shift(self) -> u32 {
-        let lanes = self.count * self.bits;
-        if lanes > MIN_EPOCH_SHIFT {
-            lanes
-        } else {
-            MIN_EPOCH_SHIFT
-        }
+        self.count * self.bits
     }
 
     /// Returns the word of a new wall.
@@ -150,10 +161,53 @@ impl Lanes {
         (word ^ other) >> self.epoch_shift() == 0
     }
 
-    /// Returns `content` tagged with the epoch of `word`.
+    /// Returns `lanes` tagged with the epoch of `word`.
+    pub(super) const fn tagged(self, word: u64, lanes: u64) -> u64 {
+        word & self.epoch() | lanes
+    }
+
+    /// Returns a word with all bits of the epoch.
     #[inline(always)]
-    pub(super) const fn tagged(self, word: u64, content: u64) -> u64 {
-        word >> self.epoch_shift() << self.epoch_shift() | content
+    const fn epoch(self) -> u64 {
+        u64::MAX << self.epoch_shift()
+    }
+
+    /// Returns whether no lane of `word` exceeds that of `most`, and both have the same epoch. The top bits of the lanes of
+    /// `most` must be 0: see [`without_top_bits`](Self::without_top_bits).
+    ///
+    /// One subtraction compares all lanes (L. Lamport, *Multiple byte processing with full-word instructions*): if the
+    /// top bits in `word` are 0 too, the lowest lane that exceeds leaves a 1 in its top bit. Another epoch leaves a 1
+    /// in the bits of the epoch, unless it is the next one, and a lane that exceeds has borrowed that 1.
+    #[inline(always)]
+    pub(super) const fn is_within(self, word: u64, most: u64) -> bool {
+        let difference = most.wrapping_sub(word);
+        let unequal = if self.top_bit_counts() {
+            // The top bits in `word` are not 0 by themselves. If one is 1, what the lanes borrow proves nothing about
+            // the epoch either.
+            most ^ word
+        } else {
+            0
+        };
+        (difference | unequal) & (self.epoch() | self.top_bits) == 0
+    }
+
+    /// Returns these lanes, cut to the largest number that leaves the top bit 0.
+    pub(super) const fn without_top_bits(self, lanes: u64) -> u64 {
+        let too_large = lanes & self.top_bits;
+        let all_below = too_large - (too_large >> (self.bits - 1));
+        (lanes | all_below) & !self.top_bits
+    }
+
+    /// Returns `permits` divided among the lanes in proportion to `weights`, rounded down.
+    pub(super) const fn divide(self, permits: u64, weights: u64) -> u64 {
+        let total = self.total(weights);
+        let mut lanes = 0;
+        let mut class = 0;
+        while class < self.count() && total > 0 {
+            lanes |= self.put(permits * self.get(weights, class) / total, class);
+            class += 1;
+        }
+        lanes
     }
 
     /// Returns the permits of all classes.
@@ -189,6 +243,11 @@ impl Lanes {
     pub(super) const fn reserved(self, word: u64, limits: &Limits, class: usize) -> u64 {
         let own = self.put(self.get(limits.guarantees, class), class);
         self.committed(word, limits.guarantees - own) - self.total(word)
+    }
+
+    /// Returns the permits that are guaranteed to no class.
+    pub(super) const fn not_guaranteed(self, limits: &Limits) -> u64 {
+        limits.capacity - self.total(limits.guarantees)
     }
 
     /// Returns the sum of the guarantees of the classes other than `class`.
@@ -280,6 +339,7 @@ const fn one_per_pair(pairs: u32, bits: u32) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Draw;
 
     #[test]
     fn total_is_the_sum_of_the_lanes_for_each_number_of_classes() {
@@ -294,6 +354,79 @@ mod tests {
             for word in [0, full, falling] {
                 let sum: u64 = (0..count).map(|class| lanes.get(word, class)).sum();
                 assert_eq!(lanes.total(word), sum, "{count} classes: {word:#x}");
+            }
+        }
+    }
+
+    /// Returns one of the numbers at which a lane's top bit, or a carry, changes; or any.
+    fn permits(lanes: Lanes, draw: &mut impl FnMut(u64) -> u64) -> u64 {
+        let max = u64::from(lanes.max());
+        let half = max / 2;
+        let any = draw(max + 1);
+        [0, 1, half - 1, half, half + 1, max - 1, max, any][draw(8) as usize]
+    }
+
+    #[test]
+    fn word_is_within_if_the_epoch_is_the_same_and_no_lane_exceeds() {
+        let mut n = 0;
+        let mut draw = move |end| {
+            n += 1;
+            Draw::keyed(n, 0).scaled_to(end)
+        };
+        let mut within = [[0; 2]; 9];
+        for _ in 0..500_000 {
+            let count = 1 + draw(8) as usize;
+            let lanes = Lanes::new(count);
+            let (mut word, mut most) = (0, 0);
+            let mut expected = true;
+            for class in 0..count {
+                let threshold = permits(lanes, &mut draw);
+                let in_use =
+                    [threshold, threshold / 2, permits(lanes, &mut draw)][draw(3) as usize];
+                word |= lanes.put(in_use, class);
+                most |= lanes.put(threshold, class);
+            }
+            let most = lanes.without_top_bits(most);
+            for class in 0..count {
+                expected &= lanes.get(word, class) <= lanes.get(most, class);
+            }
+            let epoch = lanes.next_epoch().wrapping_mul(draw(3).wrapping_sub(1));
+            let ahead = [0, 0, 0, 1, 2, !0, 1 << 63 >> lanes.epoch_shift()][draw(7) as usize];
+            expected &= ahead == 0;
+            let word = word | epoch;
+            let most = most | epoch.wrapping_add(lanes.next_epoch().wrapping_mul(ahead));
+            let is_within = lanes.is_within(word, most);
+            assert_eq!(is_within, expected, "{count} classes: {word:#x}, {most:#x}");
+            within[count][usize::from(is_within)] += 1;
+        }
+        assert!(
+            within[1..].as_flattened().iter().all(|&n| n > 500),
+            "{within:?}"
+        );
+    }
+
+    #[test]
+    fn lanes_without_top_bits_are_cut_to_half() {
+        for count in 1..=8 {
+            let lanes = Lanes::new(count);
+            let most = (1_u64 << (lanes.bits - 1)) - 1;
+            for class in 0..count {
+                for permits in [
+                    0,
+                    1,
+                    most,
+                    (most + 1).min(lanes.max().into()),
+                    lanes.max().into(),
+                ] {
+                    let others =
+                        !(lanes.put(lanes.max().into(), class) | lanes.epoch() | lanes.top_bits);
+                    let cut = lanes.without_top_bits(lanes.put(permits, class) | others);
+                    assert_eq!(
+                        cut,
+                        lanes.put(permits.min(most), class) | others,
+                        "{permits}, {count} classes"
+                    );
+                }
             }
         }
     }
