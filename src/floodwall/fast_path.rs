@@ -82,16 +82,25 @@ impl Parts {
     /// Beyond its guarantee, a class is admitted as long as no permit is taken that is guaranteed to another class, and
     /// the utilization is below the curve's `lo`.
     ///
-    /// The class takes half of what is not guaranteed: one that uses more than the others sends most of the requests.
+    /// The class takes half of what is not guaranteed, as one that uses more than the others sends most of the requests,
+    /// and what the others cannot borrow.
     const fn of_borrower(lanes: Lanes, limits: &Limits, curve: Curve, class: usize) -> Parts {
-        let borrowable = lanes.get(limits.caps - limits.guarantees, class);
-        let borrowed = min(borrowable, lanes.not_guaranteed(limits) / 2);
+        let borrowable = limits.caps - limits.guarantees;
+        let by_class = lanes.get(borrowable, class);
+        let not_guaranteed = lanes.not_guaranteed(limits);
+        let left_by_others = not_guaranteed.saturating_sub(lanes.total(borrowable) - by_class);
+        let half = not_guaranteed.div_ceil(2);
+        let borrowed = min(by_class, max(half, left_by_others));
         let Parts(parts) = Parts::with_borrowed(lanes, limits, class, borrowed);
         let at_lo = curve.permits_at_lo(limits.capacity);
-        if lanes.total(parts) > at_lo {
-            return Parts(lanes.divide(at_lo, parts));
+        if lanes.total(parts) <= at_lo {
+            return Parts(parts);
         }
-        Parts(parts)
+        // No part grows, so what is guaranteed to the others stays free. What is rounded off is left to the class.
+        let cut = lanes.divide(at_lo, parts);
+        let rounded_off = at_lo - lanes.total(cut);
+        let cut_off = lanes.get(parts, class) - lanes.get(cut, class);
+        Parts(cut + lanes.put(min(rounded_off, cut_off), class))
     }
 
     /// Gives each class its guarantee, and class `class` what it has borrowed. Divides the rest among the others, in
@@ -132,6 +141,10 @@ const fn min(a: u64, b: u64) -> u64 {
     if a < b { a } else { b }
 }
 
+const fn max(a: u64, b: u64) -> u64 {
+    if a > b { a } else { b }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -156,11 +169,15 @@ mod tests {
             ((0, 0), (70, 100), Curve::NEVER, 50, 50),
             ((0, 0), (30, 100), Curve::NEVER, 30, 70),
             ((0, 0), (30, 40), Curve::NEVER, 30, 40),
+            // And what the other class cannot borrow.
+            ((0, 0), (90, 20), Curve::NEVER, 80, 20),
             // The same below the ramp.
             ((0, 0), (70, 100), ramp, 30, 30),
             ((0, 0), (70, 100), Curve::ALWAYS, 0, 0),
+            // All that is rounded off.
+            ((0, 0), (100, 100), Curve::step(0.01), 1, 0),
             // A small guarantee is left for the longer way to the ramp.
-            ((5, 10), (70, 100), ramp, 28, 31),
+            ((5, 10), (70, 100), ramp, 29, 31),
         ] {
             let limits = Limits {
                 guarantees: pair(guarantees.0, guarantees.1),
@@ -364,17 +381,44 @@ mod tests {
         );
     }
 
-    /// A capacity can be larger than any number of permits that a lane can count.
+    /// Beyond half of the lane the rule decides.
     #[test]
-    fn thresholds_end_at_the_cap_of_a_class() {
-        let lanes = Lanes::new(1);
-        let max = u64::from(lanes.max());
+    fn thresholds_are_cut_to_half_of_the_lane() {
+        let lanes = Lanes::new(8);
         let limits = Limits {
-            guarantees: 0,
-            caps: max,
-            capacity: u32::MAX.into(),
+            guarantees: lanes.put(100, 0),
+            caps: lanes.put(100, 0) | lanes.put(100, 1),
+            capacity: 200,
         };
         let thresholds = Thresholds::new(lanes, 0, &limits, Curve::NEVER, 0);
+        for in_use in 0..=127 {
+            for other in [0, 63, 64, 127] {
+                let word = lanes.put(in_use, 0) | lanes.put(other, 1);
+                let admits = thresholds.admit(lanes, word, 0, 1);
+                assert_eq!(admits, in_use < 64 && other < 64, "{in_use}, {other}");
+            }
+        }
+    }
+
+    /// A capacity can be larger than any number of permits that a lane can count.
+    #[test]
+    fn single_class_may_use_all_on_the_fast_path() {
+        let lanes = Lanes::new(1);
+        let max = u64::from(lanes.max());
+        let thresholds = |caps, capacity| {
+            let limits = Limits {
+                guarantees: 0,
+                caps,
+                capacity,
+            };
+            Thresholds::new(lanes, 0, &limits, Curve::NEVER, 0)
+        };
+        for capacity in 1..10 {
+            let thresholds = thresholds(capacity, capacity);
+            assert!(thresholds.admit(lanes, capacity - 1, 0, 1), "{capacity}");
+            assert!(!thresholds.admit(lanes, capacity, 0, 1), "{capacity}");
+        }
+        let thresholds = thresholds(max, u32::MAX.into());
         assert!(thresholds.admit(lanes, max - 1, 0, 1));
         assert!(!thresholds.admit(lanes, max, 0, 1));
         assert!(thresholds.admit(lanes, 0, 0, lanes.max()));

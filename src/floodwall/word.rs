@@ -176,19 +176,18 @@ impl Lanes {
     /// `most` must be 0: see [`without_top_bits`](Self::without_top_bits).
     ///
     /// One subtraction compares all lanes (L. Lamport, *Multiple byte processing with full-word instructions*): if the
-    /// top bits in `word` are 0 too, the lowest lane that exceeds leaves a 1 in its top bit. Another epoch leaves a 1
-    /// in the bits of the epoch, unless it is the next one, and a lane that exceeds has borrowed that 1.
+    /// top bits in `word` are 0 too, a lane leaves a 1 in its top bit exactly if it borrows from the bits above it. If
+    /// none does, the bits above the lanes are the difference of the epochs.
     #[inline(always)]
     pub(super) const fn is_within(self, word: u64, most: u64) -> bool {
         let difference = most.wrapping_sub(word);
-        let unequal = if self.top_bit_counts() {
-            // The top bits in `word` are not 0 by themselves. If one is 1, what the lanes borrow proves nothing about
-            // the epoch either.
+        let top_bits = if self.top_bit_counts() {
+            // Those in `word`. The other bits of a lane are masked out, and those of equal epochs are 0.
             most ^ word
         } else {
             0
         };
-        (difference | unequal) & (self.epoch() | self.top_bits) == 0
+        (difference | top_bits) & (self.epoch() | self.top_bits) == 0
     }
 
     /// Returns these lanes, cut to the largest number that leaves the top bit 0.
