@@ -251,7 +251,7 @@ impl Lanes {
 
     /// Returns the sum of the guarantees of the classes other than `class`.
     #[inline(always)]
-    pub(super) const fn guaranteed_to_others(self, limits: &Limits, class: usize) -> u64 {
+    const fn guaranteed_to_others(self, limits: &Limits, class: usize) -> u64 {
         self.total(limits.guarantees) - self.get(limits.guarantees, class)
     }
 
