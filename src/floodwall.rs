@@ -10,8 +10,8 @@
 //! - *Rejection* does the same, with a second look at the epoch instead of the exchange. It is a judgement of a state
 //!   that the wall was in.
 //! - *The fast path*: for each class, a word of thresholds with the lanes of the wall's word and the epoch they were
-//!   computed for. As long as no lane exceeds its threshold, the class is within every limit and sees no curve, and the
-//!   slot is not read.
+//!   computed for. As long as no lane exceeds its threshold, one more permit of the class exceeds no limit and meets no
+//!   curve, and the slot is not read.
 //! - *Release* subtracts from the word.
 //! - *An update* of the rules or of the mode (one at a time, under a lock that no admission and no reader looks at)
 //!   writes the idle slot and then steps the epoch. A concurrent compare-exchange of a word of the old epoch fails.

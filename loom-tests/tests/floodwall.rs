@@ -325,8 +325,9 @@ fn guarantee_holds_while_another_class_drains() {
 #[test]
 fn concurrent_admissions_never_borrow_past_curve() {
     two_threads(|| {
-        let rules = rules_with_curve(2, Share::at_most(2), Curve::step(0.5));
-        let wall = Arc::new(Floodwall::from_rules(rules));
+        // As `B` has nothing, only the curve keeps the second request off the fast path.
+        let a = A.rule(Share::at_most(2)).shed(Curve::step(0.5));
+        let wall = Arc::new(Floodwall::new(2, &[a, B.rule(Share::at_most(0))]));
         let other = spawn(&wall, |wall| borrow_and_keep(wall).is_ok());
         let own = borrow_and_keep(&wall).is_ok();
         // The first request sees utilization 0 and is admitted; the second sees 0.5 and is shed.

@@ -94,12 +94,6 @@ struct Request {
     pressure: f64,
 }
 
-/// Tells the compiler that the rules seldom have to be asked.
-#[cold]
-const fn rules_decide() -> bool {
-    false
-}
-
 type AdmitPlain<C> = fn(&Floodwall<C>, &SlotCounters, Option<Draw>) -> Decision;
 
 impl<C: Class> Floodwall<C> {
@@ -180,7 +174,7 @@ impl<C: Class> Floodwall<C> {
             let after = lanes.after(word, class, permits);
             let thresholds = self.rules.thresholds(class);
             if !thresholds.admit(lanes, word, class, permits) {
-                return rules_decide();
+                return false;
             }
             if self.exchange(word, after, class, counters) {
                 return true;
@@ -195,10 +189,10 @@ impl<C: Class> Floodwall<C> {
     /// Decides a request of class `CLASS` for one permit and without pressure: by the rules, in one attempt. All else is
     /// left to [`admit_any`](Self::admit_any).
     ///
-    /// One function per class for all callers, several times as long as the fast path. With the class as an argument,
-    /// admissions inside the ramp took a quarter longer (measured). It returns registers: a result in memory would be
-    /// copied in parts of a different size than it was written in, which takes longer than the rest of the call
-    /// (measured: twice as long).
+    /// One function per class for all callers: its code is several times as long as that of the fast path. With the
+    /// class as an argument, admissions inside the ramp took a quarter longer (measured). It returns registers: a result
+    /// in memory would be copied in parts of a different size than it was written in, which takes longer than the rest
+    /// of the call (measured: twice as long).
     #[inline(never)]
     fn admit_plain<const CLASS: usize>(
         &self,

@@ -11,7 +11,7 @@ use crate::shed::curve::Curve;
 pub(super) struct Thresholds(u64);
 
 impl Thresholds {
-    /// Returns thresholds for the epoch of `word` that no word is within.
+    /// Returns thresholds for the epoch of `word` that no word of this epoch, or of the one before, is within.
     pub(super) const fn unused(lanes: Lanes, word: u64) -> Thresholds {
         // The epoch that is half the range away. It must also differ from the epoch before, which is still current when
         // the thresholds are stored.
@@ -20,7 +20,7 @@ impl Thresholds {
 
     /// Computes the thresholds of class `class` from these limits and this curve, for the epoch of `word`.
     ///
-    /// Two parts of the capacity are right: one for a class within its guarantee, one for a class that borrows. This
+    /// Two divisions of the capacity are valid: one for a class within its guarantee, one for a class that borrows. This
     /// takes the one that holds in more states of the wall.
     pub(super) const fn new(
         lanes: Lanes,
@@ -29,14 +29,14 @@ impl Thresholds {
         curve: Curve,
         class: usize,
     ) -> Thresholds {
-        let guaranteed = Parts::within_guarantee(lanes, limits, class);
+        let guaranteed = Thresholds::without_curve(lanes, word, limits, class);
         let borrowed = Parts::of_borrower(lanes, limits, curve, class);
-        let parts = if guaranteed.states(lanes, class) > borrowed.states(lanes, class) {
+        let borrowed = borrowed.thresholds(lanes, word, class);
+        if guaranteed.states(lanes, word) > borrowed.states(lanes, word) {
             guaranteed
         } else {
             borrowed
-        };
-        parts.thresholds(lanes, word, class)
+        }
     }
 
     /// Computes the thresholds of class `class` if its curve must not be skipped: they end at its guarantee.
@@ -47,6 +47,20 @@ impl Thresholds {
         class: usize,
     ) -> Thresholds {
         Parts::within_guarantee(lanes, limits, class).thresholds(lanes, word, class)
+    }
+
+    /// Returns the number of states within these thresholds, in the epoch of `word`.
+    const fn states(self, lanes: Lanes, word: u64) -> u64 {
+        if !lanes.same_epoch(self.0, word) {
+            return 0;
+        }
+        let mut states = 1;
+        let mut class = 0;
+        while class < lanes.count() {
+            states *= lanes.get(self.0, class) + 1;
+            class += 1;
+        }
+        states
     }
 
     pub(super) const fn to_word(self) -> u64 {
@@ -82,8 +96,8 @@ impl Parts {
     /// Beyond its guarantee, a class is admitted as long as no permit is taken that is guaranteed to another class, and
     /// the utilization is below the curve's `lo`.
     ///
-    /// The class takes half of what is not guaranteed, as one that uses more than the others sends most of the requests,
-    /// and what the others cannot borrow.
+    /// The class gets half of what is not guaranteed, or what the others cannot borrow if that is more. Half, because a
+    /// class that uses more than the others also sends most of the requests.
     const fn of_borrower(lanes: Lanes, limits: &Limits, curve: Curve, class: usize) -> Parts {
         let borrowable = limits.caps - limits.guarantees;
         let by_class = lanes.get(borrowable, class);
@@ -116,18 +130,6 @@ impl Parts {
         Parts(parts + lanes.divide(rest, by_others))
     }
 
-    /// Returns the number of states in which class `class` is admitted with these parts.
-    const fn states(self, lanes: Lanes, class: usize) -> u64 {
-        let mut states = 1;
-        let mut lane = 0;
-        while lane < lanes.count() {
-            let part = lanes.get(self.0, lane);
-            states *= if lane == class { part } else { part + 1 };
-            lane += 1;
-        }
-        states
-    }
-
     const fn thresholds(self, lanes: Lanes, word: u64, class: usize) -> Thresholds {
         if lanes.get(self.0, class) == 0 {
             return Thresholds::unused(lanes, word);
@@ -154,7 +156,7 @@ mod tests {
 
     /// A request that needlessly leaves the fast path gets the same answer, so no other test would notice.
     #[test]
-    fn thresholds_hold_in_as_many_states_as_they_can() {
+    fn thresholds_hold_in_the_expected_states() {
         let lanes = Lanes::new(2);
         let pair = |own: u64, other: u64| lanes.put(own, 0) | lanes.put(other, 1);
         let ramp = Curve::linear(0.6, 0.8);

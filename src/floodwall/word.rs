@@ -108,7 +108,7 @@ impl Lanes {
     /// Returns whether the top bit of a lane counts permits. If not, it is always 0.
     #[inline(always)]
     const fn top_bit_counts(self) -> bool {
-        self.bits <= MAX_PERMIT_BITS
+        self.bits < MAX_LANE_BITS
     }
 
     /// Returns the permits of class `class` in a word.
@@ -172,22 +172,28 @@ impl Lanes {
         u64::MAX << self.epoch_shift()
     }
 
-    /// Returns whether no lane of `word` exceeds that of `most`, and both have the same epoch. The top bits of the lanes of
-    /// `most` must be 0: see [`without_top_bits`](Self::without_top_bits).
+    /// Returns whether no lane of `word` exceeds that of `most`, and both have the same epoch. If the top bit of a lane of
+    /// `most` is 1, the answer may be `false` too often: see [`without_top_bits`](Self::without_top_bits).
     ///
     /// One subtraction compares all lanes (L. Lamport, *Multiple byte processing with full-word instructions*): if the
-    /// top bits in `word` are 0 too, a lane leaves a 1 in its top bit exactly if it borrows from the bits above it. If
+    /// top bits in both words are 0, a lane leaves a 1 in its top bit exactly if it borrows from the bits above it. If
     /// none does, the bits above the lanes are the difference of the epochs.
     #[inline(always)]
     pub(super) const fn is_within(self, word: u64, most: u64) -> bool {
         let difference = most.wrapping_sub(word);
         let top_bits = if self.top_bit_counts() {
-            // Those in `word`. The other bits of a lane are masked out, and those of equal epochs are 0.
+            // One that differs could be a 1 in `word`: then the subtraction proves nothing. Bits of the epoch that
+            // differ are found twice.
             most ^ word
         } else {
             0
         };
-        (difference | top_bits) & (self.epoch() | self.top_bits) == 0
+        (difference | top_bits) & self.epoch_and_top_bits() == 0
+    }
+
+    #[inline(always)]
+    const fn epoch_and_top_bits(self) -> u64 {
+        self.epoch() | self.top_bits
     }
 
     /// Returns these lanes, cut to the largest number that leaves the top bit 0.

@@ -510,8 +510,8 @@ fn floodwall_matches_its_oracle_for_every_class_count() {
     for_each_count!(floodwall_matches_its_oracle);
 }
 
-/// The epoch has 8 to 16 bits. It wraps at least once here, while permits are held in the lowest and in
-/// the highest lane.
+/// With two or more classes the epoch has 8 to 14 bits, and wraps at least once here, while permits are held in the lowest
+/// and in the highest lane. With one class it has too many to wrap.
 #[test]
 fn rules_stay_in_force_when_the_epoch_wraps() {
     fn check<const COUNT: usize>() {
@@ -527,7 +527,7 @@ fn rules_stay_in_force_when_the_epoch_wraps() {
         let _lowest = wall.admit(first).unwrap();
         let _highest = wall.admit(last).unwrap();
         let (used, others) = (wall.in_use(last), wall.in_use(first));
-        for update in 0..70_000 {
+        for update in 0..20_000 {
             let cap = 4 + update % 3;
             wall.set_rules(rules(cap));
             let all = wall
