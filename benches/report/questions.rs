@@ -24,14 +24,15 @@ pub(crate) const QUESTIONS: &[Question] = &[
         title: "What does a permit cost where walls work?",
         prose: "\
 One thread acquires and releases a permit, or is rejected, while the others of a situation stay in use.
-`README` is the wall of the README, with 100 permits. On a normal day 40 permits are used by messages and
-10 by logins, and plain limits have 50 of 100 in use. On a busy day messages use 60, ten more than they
-are guaranteed. In the storm 78 are in use, 33 of them by logins: there the curve sheds nine of ten more. *Login, admitted* is the same with a curve that sheds one login
-in a thousand there, *login, shed* has 85 in use, where every borrowing login is shed. In the flood all
-permits are in use. `pressure` is a normal day at a pressure of 0.9. `exactly(50)` twice is a pool of its
-own for each class. `example server` is the wall of `examples/http_server`, with four classes and half of
-64 permits in use. `congestion-limiter` is a limiter with a partition for each of two classes, which
-releases tokens by a task.
+`README` is the wall of the README, with 100 permits. On a normal day 40 permits are used by messages
+and 10 by logins, and plain limits have 50 of 100 in use. On a busy day messages use 60, ten more than
+they are guaranteed. In the storm 78 are in use, 33 of them by logins: there the curve sheds nine of ten
+more. *Login, admitted* is the same with a curve that sheds one login in a thousand there, *login, shed*
+has 85 in use, where every borrowing login is shed. In the flood all permits are in use. `pressure` is a
+normal day at a pressure of 0.9. `exactly(50)` twice is a pool of its own for each class. `example
+server` is the wall of `examples/http_server`, with four classes and half of 64 permits in use.
+`congestion-limiter` is a limiter with a partition for each of two classes, which releases tokens by a
+task.
 
 Subjects are measured in turn, 500 times each; the quartiles are those of the ratios.",
         tables: |group| vec![in_turn("acquire and release, or rejection", group)],
@@ -97,8 +98,10 @@ permit, and the rejected call requests two. Peers that cannot request two are no
         group: "admit",
         title: "What does a `Floodwall` admission cost?",
         prose: "\
-An admission and its release by position on the curve, and a rejection by reason. Inside the ramp, one
-request in two thousand is shed. The wall draws the samples unless a `Draw` is named.",
+An admission and its release by position on the curve, and a rejection by reason. Below the ramp, which
+begins at 61 permits, the class uses 50. If there are other classes, that is more than its part, and the
+rule is asked. Inside the ramp, one request in two thousand is shed. The wall draws the samples unless a
+`Draw` is named.",
         tables: |group| vec![costs("admission or rejection", group)],
         chart: None,
     },
