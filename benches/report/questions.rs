@@ -99,9 +99,9 @@ permit, and the rejected call requests two. Peers that cannot request two are no
         title: "What does a `Floodwall` admission cost?",
         prose: "\
 An admission and its release by position on the curve, and a rejection by reason. Below the ramp, which
-begins at 61 permits, the class uses 50. If there are other classes, that is more than its part, and the
-rule is asked. Inside the ramp, one request in two thousand is shed. The wall draws the samples unless a
-`Draw` is named.",
+begins at 61 permits, the class uses 50. If there are other classes, that is more than its thresholds
+allow, and the rule is asked. Inside the ramp, one request in two thousand is shed. The wall draws the
+samples unless a `Draw` is named.",
         tables: |group| vec![costs("admission or rejection", group)],
         chart: None,
     },
