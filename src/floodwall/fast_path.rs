@@ -176,6 +176,8 @@ mod tests {
             // The same below the ramp.
             ((0, 0), (70, 100), ramp, 30, 30),
             ((0, 0), (70, 100), Curve::ALWAYS, 0, 0),
+            // A guarantee of one permit, with as many by the others as can be, is longer than the way to an early ramp.
+            ((1, 0), (100, 100), Curve::linear(0.05, 0.8), 1, 99),
             // All that is rounded off.
             ((0, 0), (100, 100), Curve::step(0.01), 1, 0),
             // A small guarantee is left for the longer way to the ramp.
