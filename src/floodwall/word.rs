@@ -10,8 +10,9 @@ use crate::permit::word::Layout;
 
 /// Leaves at least 8 bits for the epoch.
 const ALL_LANES_BITS: u32 = 56;
-const MAX_LANE_BITS: u32 = 25;
 const MAX_PERMIT_BITS: u32 = 24;
+/// Where there is room, the top bit of a lane is spare: see [`Lanes::is_within`].
+const MAX_LANE_BITS: u32 = MAX_PERMIT_BITS + 1;
 
 /// The position of each class's lane in the word.
 //
@@ -182,8 +183,8 @@ impl Lanes {
     pub(super) const fn is_within(self, word: u64, most: u64) -> bool {
         let difference = most.wrapping_sub(word);
         let top_bits = if self.top_bit_counts() {
-            // One that differs could be a 1 in `word`: then the subtraction proves nothing. Bits of the epoch that
-            // differ are found twice.
+            // In `most` they are 0, so one that differs is a 1 in `word`: then the subtraction proves nothing. A spare
+            // top bit is never 1, and to test it would take a tenth of the floor (measured).
             most ^ word
         } else {
             0
@@ -345,6 +346,18 @@ const fn one_per_pair(pairs: u32, bits: u32) -> u64 {
 mod tests {
     use super::*;
     use crate::Draw;
+
+    /// The numbers that the documentation of the crate, of `Floodwall`, and of the guarantees state.
+    #[test]
+    fn permits_and_epochs_have_the_documented_number_of_bits() {
+        let permits = [24, 24, 18, 14, 11, 9, 8, 7];
+        let epoch = [39, 14, 10, 8, 9, 10, 8, 8];
+        for count in 1..=8 {
+            let lanes = Lanes::new(count);
+            assert_eq!(lanes.max(), (1 << permits[count - 1]) - 1, "{count}");
+            assert_eq!(lanes.epoch().count_ones(), epoch[count - 1], "{count}");
+        }
+    }
 
     #[test]
     fn total_is_the_sum_of_the_lanes_for_each_number_of_classes() {

@@ -527,7 +527,7 @@ fn rules_stay_in_force_when_the_epoch_wraps() {
         let _lowest = wall.admit(first).unwrap();
         let _highest = wall.admit(last).unwrap();
         let (used, others) = (wall.in_use(last), wall.in_use(first));
-        for update in 0..20_000 {
+        for update in 0..70_000 {
             let cap = 4 + update % 3;
             wall.set_rules(rules(cap));
             let all = wall
